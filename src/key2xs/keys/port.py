@@ -1,0 +1,318 @@
+"""The contract between Key2XS and a key system of any make.
+
+A connector implements `KeySystemPort`. Calls fail only with `Retry`, `NeedsPerson`, `Refused` or `Unknown` of
+`key2xs.core.errors`. `Unknown` means that the vendor may have done it: read the key again before doing anything.
+`BaseChanged` is a `Refused`: somebody else changed the key since it was read, and nothing was written.
+
+No call ever means *done in the key*: a write changes the vendor's plan, an order sends it on its way, and only a
+reading with `ProgrammingState.PROGRAMMED` proves it. Nothing here reads devices behind the vendor's back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from key2xs.core.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from key2xs.core.tri import Tri
+
+    from .program import Program
+
+__all__ = [
+    "BaseChanged",
+    "EventPage",
+    "Inventory",
+    "KeyCapabilities",
+    "KeyKind",
+    "KeyReading",
+    "KeySystemPort",
+    "KeyTag",
+    "LockEvent",
+    "LockEventOutcome",
+    "ProgrammingState",
+    "SessionStore",
+    "StoredSession",
+    "TimeQuality",
+    "VendorKey",
+    "VendorLock",
+    "VendorRight",
+]
+
+
+class KeyKind(StrEnum):
+    """Kinds of key that behave differently; capabilities and exposure depend on it."""
+
+    PHONE = "phone"
+    FOB = "fob"
+    METAL = "metal"
+    TAG = "tag"
+    DYNAMIC = "dynamic"  # a key that carries its own list of cylinders (CLIQ)
+    NORMAL = "normal"  # a key that is listed in cylinders (CLIQ)
+    UNKNOWN = "unknown"
+
+
+class ProgrammingState(StrEnum):
+    """How far the last plan of a key has travelled, in the vendor's view."""
+
+    PLANNING = "planning"  # changed or new, not ordered
+    ORDERED = "ordered"  # waiting at the vendor, not fetched
+    FETCHED = "fetched"  # taken by the device or on its way, not acknowledged
+    ON_TOKEN = "on_token"  # moved to a programming key, not acknowledged  # noqa: S105 - not a password
+    PROGRAMMED = "programmed"  # acknowledged: plan and device agree
+    CANCELLED = "cancelled"
+    OBSOLETE = "obsolete"
+    ZEROED = "zeroed"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Say whether an order stands and a device that makes contact will be given it."""
+        return self in {ProgrammingState.ORDERED, ProgrammingState.FETCHED, ProgrammingState.ON_TOKEN}
+
+
+@dataclass(frozen=True, slots=True)
+class VendorKey:
+    """A key as the vendor lists it. `holder_ref` is the vendor's id of a person, never a name."""
+
+    vendor_key: str
+    marking: str
+    kind: KeyKind
+    programming_state: ProgrammingState
+    holder_ref: str | None = None
+    handed_over: bool = False
+    deleted: bool = False
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VendorLock:
+    """A lock with what decides its exposure. Whatever the vendor does not say is *unknown*."""
+
+    vendor_lock: str
+    marking: str
+    rights: frozenset[str] = frozenset()
+    has_clock: Tri = "unknown"
+    clock_set_at: datetime | None = None
+    honours_limits: Tri = "unknown"
+    online_required: Tri = "unknown"
+    is_networked: Tri = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class VendorRight:
+    """An access right of the vendor's catalogue and the locks that accept it.
+
+    `writable` is true only for rights that the interface may put into a key (iLOQ: type API access, active).
+    """
+
+    right: str
+    name: str
+    locks: frozenset[str]
+    writable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All that the connector can see, at one instant. False visibility: other zones or domains exist."""
+
+    keys: tuple[VendorKey, ...]
+    locks: tuple[VendorLock, ...]
+    rights: tuple[VendorRight, ...]
+    as_of: datetime
+    visibility_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReading:
+    """What the vendor holds about one key: the plan, the last acknowledged program and how far it travelled.
+
+    Attributes:
+        planned: the vendor's current plan; None = never planned.
+        on_device: the last program that the device acknowledged; None = never programmed.
+        outside_visible: False when the vendor hints at rights or limits that this user cannot see. Never say
+            *no access left* then.
+        version: fingerprint of the plan and of everything a write must echo; equal versions, equal plans.
+        opaque: vendor slots that a write has to repeat unchanged; only the connector understands them.
+    """
+
+    vendor_key: str
+    kind: KeyKind
+    planned: Program | None
+    on_device: Program | None
+    programming_state: ProgrammingState
+    blocked: bool
+    outside_visible: bool
+    as_of: datetime
+    version: str
+    opaque: Mapping[str, object] = field(default_factory=dict)
+
+
+class BaseChanged(Refused):
+    """The key was changed by somebody else since `base` was read; nothing was written."""
+
+    def __init__(self, fresh: KeyReading) -> None:
+        """Keep the fresh reading, so that the caller can decide again without asking once more."""
+        super().__init__(f"key {fresh.vendor_key} was changed by somebody else since it was read")
+        self.fresh = fresh
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCapabilities:
+    """What one kind of key of this system can do; capabilities are per key, not per vendor.
+
+    Attributes:
+        grid: starts and ends must lie on multiples of this in `time_zone`.
+        max_offline_expiry: None = the kind has no such interval.
+        program_slots: how many slots rights' time limits may use, at least.
+        updates_over_the_air: an order can arrive without anybody presenting the key.
+    """
+
+    kind: KeyKind
+    grid: timedelta
+    time_zone: str
+    max_offline_expiry: timedelta | None
+    program_slots: int
+    can_order: bool
+    can_return: bool
+    can_block: bool
+    can_tag: bool
+    updates_over_the_air: bool
+
+
+class TimeQuality(StrEnum):
+    """How far the instant of an event can be trusted."""
+
+    CLOCK = "clock"  # the device had a running clock
+    LAST_KNOWN = "last_known"  # the last time that the device knew, not the instant of the event
+    NONE = "none"  # no usable time; `occurred_at` is None
+
+
+class LockEventOutcome(StrEnum):
+    """What happened at the lock."""
+
+    OPENED = "opened"
+    REFUSED = "refused"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class LockEvent:
+    """One row of a lock's log with its three times kept apart; unique by `vendor_event_id` in one key system.
+
+    Attributes:
+        occurred_at: by the device's clock, None when it had none.
+        read_at: taken from the lock; arrived_at: reached the vendor's server.
+        person_certain: False when the vendor cannot establish who held the key.
+        raw_type: the vendor's own type code, kept for later questions.
+    """
+
+    vendor_event_id: str
+    occurred_at: datetime | None
+    time_quality: TimeQuality
+    read_at: datetime | None
+    arrived_at: datetime
+    vendor_lock: str
+    vendor_key: str | None
+    outcome: LockEventOutcome
+    person_certain: bool
+    raw_type: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events in order of arrival. Pass `cursor` to the next call; `more` = call again at once.
+
+    Pages overlap on purpose: a row may come twice and is recognised by `vendor_event_id`.
+    """
+
+    events: tuple[LockEvent, ...]
+    cursor: str
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTag:
+    """A short text that the vendor keeps at the key and, where it can, in the key's audit trail."""
+
+    name: str
+    value: str
+    in_audit_trail: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A vendor session that a successor may have to end. `secret` is the session id itself."""
+
+    secret: str
+    base_url: str
+    opened_at: datetime
+
+    def __repr__(self) -> str:
+        """Leave the session id out of logs and tracebacks."""
+        return f"StoredSession(opened_at={self.opened_at.isoformat()})"
+
+
+class SessionStore(Protocol):
+    """Where the caller keeps the open session, so that whoever takes over can end it."""
+
+    async def load(self) -> StoredSession | None:
+        """Return the session that was stored last, or None."""
+
+    async def save(self, session: StoredSession) -> None:
+        """Keep `session`; called before the session is used for anything else."""
+
+    async def clear(self) -> None:
+        """Forget the stored session; called after the vendor ended it."""
+
+
+@runtime_checkable
+class KeySystemPort(Protocol):
+    """One connection to one key system. One instance is used by one worker at a time."""
+
+    async def open(self) -> None:
+        """Sign in. Calls that need it sign in by themselves; this makes trouble visible early."""
+
+    async def close(self) -> None:
+        """Sign out and release connections; never raises for a vendor that is down."""
+
+    async def end_sessions(self) -> None:
+        """End the session in the store, which a stalled predecessor may still use; none is fine."""
+
+    async def inventory(self) -> Inventory:
+        """Read all keys, locks and rights. Costs many calls: run it at a fixed pace, not per grant."""
+
+    async def read_key(self, vendor_key: str) -> KeyReading:
+        """Read plan and device state of one key. `Refused` when the vendor does not know the key."""
+
+    async def write_program(self, vendor_key: str, program: Program, base: KeyReading) -> KeyReading:
+        """Replace the plan of a key and return the plan read back.
+
+        The whole plan is replaced: a fresh read must equal `base`, else `BaseChanged` and nothing is written.
+        `program` must lie on the key's grid and within its interval, else `Refused`. A lost response, or a plan
+        that reads back otherwise than written, is `Unknown`.
+        """
+
+    async def order(self, vendor_key: str) -> None:
+        """Send the plan on its way to the key. Ordering what is already on its way succeeds."""
+
+    async def block(self, vendor_key: str) -> None:
+        """Put the key on the block list. Alone it ends nothing: order the list, and locks must receive it."""
+
+    async def order_block_list(self) -> None:
+        """Send the block list on its way. Nothing to send succeeds."""
+
+    async def read_events(self, cursor: str | None) -> EventPage:
+        """Read lock events by arrival. None starts at the beginning of what the connector is set to read."""
+
+    async def tag_key(self, vendor_key: str, tag: KeyTag) -> None:
+        """Attach a tag, for example a permit number. `Refused` where the key kind has no tags."""
+
+    def capabilities(self, kind: KeyKind) -> KeyCapabilities:
+        """Return what keys of this kind can do, with limits from the connector's manifest."""

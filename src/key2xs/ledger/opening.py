@@ -1,0 +1,129 @@
+"""Opening the log at start: the first origin, or a comparison with the checkpoint kept outside.
+
+If the database is behind its own published checkpoint (an old backup was restored) or disagrees with it, the
+service starts *narrow-only*: a new origin opens whose first entry commits to the old checkpoint, and nothing may
+widen until a person confirms that everything possibly on devices was read again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from key2xs.core.database import Database
+from key2xs.core.errors import LedgerError
+from key2xs.core.sql import load_queries
+
+from .checkpoint import Checkpoint, open_checkpoint
+from .copies import CheckpointCopy
+from .merkle import root_of
+from .note import Signer, Verifier
+from .tiles import root_at, root_tiles
+
+_SQL = load_queries("key2xs.ledger")
+EMPTY_ROOT = root_of([])
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was found. `lost` says what the database no longer has; then the caller records an entry about it."""
+
+    origin: str
+    vkey: str
+    lost: str | None = None
+
+
+async def open_log(
+    database: Database, *, origin: str, seed: bytes, copy: CheckpointCopy, at: datetime
+) -> Opened:
+    """Make sure that there is a log and that it is not older than its own copy.
+
+    Args:
+        database: connected with the log writer's role.
+        origin: the name of the first origin; later ones get `/2`, `/3` at the end.
+        seed: the signing key.
+        copy: the checkpoint kept outside the database.
+        at: now, for the record.
+
+    Raises:
+        LedgerError: the copy is not a checkpoint of this log.
+    """
+    async with database.transaction() as tx:
+        head = await tx.fetchrow(_SQL["find_head"])
+        kept = copy.load()
+        if head is None:
+            first = _name(origin, 1) if kept is None else None
+            if first is not None:
+                return await _open_origin(tx, 1, first, seed, at, follows=None, why=None)
+            return await _open_after_loss(tx, None, origin, seed, at, kept or b"")
+        if kept is not None:
+            problem = await _compare(tx, head, kept)
+            if problem is not None:
+                return await _open_after_loss(tx, head, origin, seed, at, kept)
+        return Opened(head["origin_name"], head["vkey"])
+
+
+async def allow_widening(tx: asyncpg.Connection) -> None:
+    """End narrow-only mode; the caller has checked that everything was read again and records who said so."""
+    await tx.execute(_SQL["allow_widening"])
+
+
+async def _compare(tx: asyncpg.Connection, head: asyncpg.Record, kept: bytes) -> str | None:
+    """Say how the database differs from the kept checkpoint, or None when it continues it."""
+    checkpoint = open_checkpoint(kept, Verifier.parse(head["vkey"]))
+    if checkpoint.size > head["size"]:
+        return f"the database has {head['size']} entries, {checkpoint.size} were published"
+    wanted = root_tiles(checkpoint.size)
+    rows = await tx.fetch(
+        _SQL["find_tiles"], head["origin"], [t.level for t in wanted], [t.n for t in wanted]
+    )
+    stored = {(row["level"], row["number"]): row["hashes"] for row in rows}
+    if root_at(checkpoint.size, stored) != checkpoint.root:
+        return f"the first {checkpoint.size} entries are not those that were published"
+    return None
+
+
+async def _open_after_loss(  # noqa: PLR0917 - one private call
+    tx: asyncpg.Connection, head: asyncpg.Record | None, origin: str, seed: bytes, at: datetime, kept: bytes
+) -> Opened:
+    follows = kept.decode()
+    number = head["origin"] + 1 if head is not None else 2
+    # The kept note names its own origin; after losing even the origin table it is the only source.
+    lines = follows.split("\n", 2)
+    why = f"published log {lines[0]} reached {lines[1]} entries, the database does not have them all"
+    return await _open_origin(tx, number, _name(origin, number), seed, at, follows=follows, why=why)
+
+
+async def _open_origin(  # noqa: PLR0913 - one private call
+    tx: asyncpg.Connection,
+    number: int,
+    name: str,
+    seed: bytes,
+    at: datetime,
+    *,
+    follows: str | None,
+    why: str | None,
+) -> Opened:
+    signer = Signer.from_seed(name, seed)
+    first_position = await tx.fetchval("SELECT coalesce(max(position) + 1, 0) FROM log_leaf")
+    vkey = signer.verifier.vkey
+    await tx.execute(_SQL["open_origin"], number, name, first_position, at, vkey, follows)
+    await tx.execute(_SQL["set_head_origin"], number, EMPTY_ROOT, at if why else None, why)
+    return Opened(name, vkey, lost=why)
+
+
+def _name(origin: str, number: int) -> str:
+    return origin if number == 1 else f"{origin}/{number}"
+
+
+def check_checkpoint(note: bytes, vkey: str) -> Checkpoint:
+    """Open a checkpoint with the log's public key.
+
+    Raises:
+        LedgerError: not signed by it, or no checkpoint.
+    """
+    try:
+        return open_checkpoint(note, Verifier.parse(vkey))
+    except LedgerError as error:
+        message = f"not a checkpoint of this log: {error}"
+        raise LedgerError(message) from error

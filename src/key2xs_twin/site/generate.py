@@ -1,0 +1,61 @@
+"""`generate_site`: one call from size and seed to a whole site."""
+
+from __future__ import annotations
+
+import random
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from .model import Site
+from .plant import SITE_CODE, build_plant, new_guid
+from .rights import build_keys, build_rights
+from .rota import build_duties, build_shifts
+from .sizes import SIZES
+from .workforce import build_workforce
+
+TIME_ZONE = "Europe/Amsterdam"
+FIRST_DAY = date(2026, 7, 1)
+ROTA_DAYS = 7  # a week of duties is enough for every scenario and keeps the import short
+
+
+def generate_site(
+    size: str = "S", seed: int = 7, *, first_day: date = FIRST_DAY, days: int = ROTA_DAYS
+) -> Site:
+    """The synthetic site of one size (S, M, L) and seed; the rota covers `days` days from `first_day`.
+
+    Each part draws from its own stream, so that a change in one does not stir the others.
+    ValueError for an unknown size.
+    """
+    if size not in SIZES:
+        raise ValueError(f"size is one of {', '.join(SIZES)}, not {size!r}")
+    sizes = SIZES[size]
+    plant = build_plant(sizes, _stream(size, seed, "plant"))
+    workforce = build_workforce(sizes, _stream(size, seed, "workforce"), first_day)
+    shifts = build_shifts(first_day, days, ZoneInfo(TIME_ZONE))
+    return Site(
+        size=size,
+        seed=seed,
+        code=SITE_CODE,
+        time_zone=TIME_ZONE,
+        locking_system_id=new_guid(_stream(size, seed, "locking system")),
+        first_day=first_day,
+        days=days,
+        areas=plant.areas,
+        units=plant.units,
+        zones=plant.zones,
+        assets=plant.assets,
+        access_points=plant.access_points,
+        cylinders=plant.cylinders,
+        asset_cylinders=plant.asset_cylinders,
+        companies=workforce.companies,
+        people=workforce.people,
+        qualifications=workforce.qualifications,
+        shifts=shifts,
+        duties=build_duties(shifts, workforce.people, plant.units),
+        keys=build_keys(sizes, workforce.people, _stream(size, seed, "keys")),
+        rights=build_rights(plant, _stream(size, seed, "rights")),
+    )
+
+
+def _stream(size: str, seed: int, part: str) -> random.Random:
+    return random.Random(f"{size}/{seed}/{part}")
