@@ -22,7 +22,7 @@ class Scheduled:
 
     due_at: datetime
     number: int
-    action: Callable[[], None] = field(compare=False)
+    action: Callable[[], object] = field(compare=False)
     name: str = field(compare=False, default="")
     cancelled: bool = field(compare=False, default=False)
 
@@ -41,14 +41,14 @@ class TwinTime:
         self._heap: list[Scheduled] = []
         self._count = 0
 
-    def at(self, due_at: datetime, action: Callable[[], None], *, name: str = "") -> Scheduled:
+    def at(self, due_at: datetime, action: Callable[[], object], *, name: str = "") -> Scheduled:
         """Run ``action`` when time reaches ``due_at``; an instant already past means *next thing*."""
         self._count += 1
         event = Scheduled(max(due_at, self.now), self._count, action, name)
         heapq.heappush(self._heap, event)
         return event
 
-    def after(self, delay: timedelta, action: Callable[[], None], *, name: str = "") -> Scheduled:
+    def after(self, delay: timedelta, action: Callable[[], object], *, name: str = "") -> Scheduled:
         """Run ``action`` when ``delay`` has passed."""
         return self.at(self.now + delay, action, name=name)
 

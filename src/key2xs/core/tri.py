@@ -14,7 +14,7 @@ NO: Final = "no"
 UNKNOWN: Final = "unknown"
 
 
-def tri(value: bool | None) -> Tri:
+def tri(value: bool | None) -> Tri:  # noqa: FBT001 - turning a bool into a fact is all it does
     """Turn an optional bool into a fact; `None` is "unknown"."""
     if value is None:
         return UNKNOWN

@@ -15,7 +15,15 @@ IAM: Final = "iam"
 PERSONNEL_NO: Final = "personnel_no"
 SITE: Final = "site"
 
-PROFILE_FIELDS: Final = ("display_name", "given_name", "family_name", "email", "phone", "user_name")
+PROFILE_FIELDS: Final = (
+    "display_name",
+    "given_name",
+    "family_name",
+    "email",
+    "phone",
+    "user_name",
+    "sponsor",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,8 @@ class Profile:
     email: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
     user_name: str | None = field(default=None, repr=False)
+    sponsor: str | None = field(default=None, repr=False)
+    """Who answers for a visitor or contractor, as the source names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,6 @@ class ContractTerms:
     ends_at: datetime | None = None
     open_ended: bool = False
     """True when the source says in words that there is no end (9999-12-31); silence is not that."""
-    sponsor: str | None = field(default=None, repr=False)
 
     @property
     def said(self) -> bool:

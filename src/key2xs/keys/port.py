@@ -93,7 +93,10 @@ class VendorKey:
 
 @dataclass(frozen=True, slots=True)
 class VendorLock:
-    """A lock with what decides its exposure. Whatever the vendor does not say is *unknown*."""
+    """A lock with what decides its exposure. Whatever the vendor does not say is *unknown*.
+
+    `hidden_rights`: the vendor hints at rights on this lock that we cannot see.
+    """
 
     vendor_lock: str
     marking: str
@@ -103,6 +106,7 @@ class VendorLock:
     honours_limits: Tri = "unknown"
     online_required: Tri = "unknown"
     is_networked: Tri = "unknown"
+    hidden_rights: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,7 @@ class KeyReading:
         outside_visible: False when the vendor hints at rights or limits that this user cannot see. Never say
             *no access left* then.
         version: fingerprint of the plan and of everything a write must echo; equal versions, equal plans.
+        holder_ref: the vendor's id of the person the key is linked to.
         opaque: vendor slots that a write has to repeat unchanged; only the connector understands them.
     """
 
@@ -151,6 +156,7 @@ class KeyReading:
     outside_visible: bool
     as_of: datetime
     version: str
+    holder_ref: str | None = None
     opaque: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -248,11 +254,15 @@ class KeyTag:
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A vendor session that a successor may have to end. `secret` is the session id itself."""
+    """A vendor session that a successor may have to end. `secret` is the session id itself.
+
+    `fenced`: a successor is ending it; whoever opened it must not sign in again in its place.
+    """
 
     secret: str
     base_url: str
     opened_at: datetime
+    fenced: bool = False
 
     def __repr__(self) -> str:
         """Leave the session id out of logs and tracebacks."""

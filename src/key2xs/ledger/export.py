@@ -9,9 +9,10 @@ import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from io import BufferedIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import Self
 
 from key2xs.core.errors import LedgerError
 
@@ -108,10 +109,10 @@ class ExportWriter:
         self._size = parse_checkpoint(split_note(checkpoint)[0]).size
         self._checkpoint = checkpoint
         self._streams = tuple(streams)
-        self._file: IO[bytes] | None = None
+        self._file: BufferedIOBase | None = None
         self.written = 0
 
-    def __enter__(self) -> "ExportWriter":
+    def __enter__(self) -> Self:
         self._file = _open_for_writing(self._part, compress=self._path.name.endswith(GZIP_SUFFIX))
         self._file.write(header_line(self._checkpoint))
         for stream in self._streams:
@@ -173,6 +174,6 @@ def _line(value: Mapping[str, object]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
-def _open_for_writing(path: Path, *, compress: bool) -> IO[bytes]:
+def _open_for_writing(path: Path, *, compress: bool) -> BufferedIOBase:
     # No time in the gzip header: the same log gives the same file.
     return gzip.GzipFile(path, "wb", mtime=0) if compress else path.open("wb")

@@ -7,13 +7,14 @@ every entry is in exactly the streams the published labelling gives it.
 
 import gzip
 import json
+import zlib
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any
-from zlib import error as ZlibError
+from typing import Any
 
 from .checkpoint import Checkpoint, open_checkpoint
 from .export import FORMAT, VERSION, DisclosedStream
@@ -257,7 +258,9 @@ class _Verification:
             self.complain(index, "label_version", str(error))
             return
         if len(names) != len(leaf.streams):
-            self.complain(index, "streams", f"{len(leaf.streams)}, its subjects belong to {len(names)}")
+            self.complain(
+                index, "streams", f"{len(leaf.streams)} in the leaf, its subjects belong to {len(names)}"
+            )
         carried = {position.tag for position in leaf.streams}
         for name, tag in self.disclosed.items():
             if (name in names) != (tag in carried):
@@ -277,20 +280,20 @@ class _Verification:
             self.complain(None, "root", "the entries lead to another root than the signed one")
 
 
-def _open_for_reading(path: Path) -> IO[bytes]:
+def _open_for_reading(path: Path) -> BufferedIOBase:
     with path.open("rb") as probe:
         compressed = probe.read(2) == b"\x1f\x8b"
     return gzip.GzipFile(path, "rb") if compressed else path.open("rb")
 
 
-def _lines(file: IO[bytes], run: _Verification) -> Iterator[bytes]:
+def _lines(file: BufferedIOBase, run: _Verification) -> Iterator[bytes]:
     try:
         while line := file.readline(_MAX_LINE):
             if not line.endswith(b"\n"):
                 run.complain(None, "file", "the last line is cut off or too long")
                 return
             yield line
-    except (EOFError, gzip.BadGzipFile, ZlibError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         run.complain(None, "file", f"damaged compression: {error}")
 
 

@@ -56,10 +56,13 @@ class References:
         """Find the cylinder a row names; the locking system may be left out while the id is unique."""
         wanted, system = required(row, "cylinder_id"), optional(row, "locking_system")
         if system is not None:
-            return _find(self.cylinders, (system, wanted), "cylinder_id")
+            known: UUID = _find(self.cylinders, (system, wanted), "cylinder_id")
+            return known
         found = [made for (_, external_id), made in self.cylinders.items() if external_id == wanted]
         if len(found) > 1:
-            raise InvalidInput("cylinder_id", "occurs in several locking systems; add the column locking_system")
+            raise InvalidInput(
+                "cylinder_id", "occurs in several locking systems; add the column locking_system"
+            )
         if not found:
             raise InvalidInput("cylinder_id", "is not known")
         return found[0]
@@ -137,7 +140,9 @@ def _read_access_point(row: Row, refs: References) -> Item:
 
 def _read_cylinder(row: Row, refs: References) -> Item:
     system, external_id = required(row, "locking_system"), required(row, "cylinder_id")
-    access_point_id, point_kind = _find(refs.access_points, required(row, "access_point_id"), "access_point_id")
+    access_point_id, point_kind = _find(
+        refs.access_points, required(row, "access_point_id"), "access_point_id"
+    )
     zone_id, criticality = _find(refs.zones, required(row, "security_zone"), "security_zone")
     # What the row repeats about its access point and zone must agree: two files that differ are a mistake in one.
     if (kind := optional(row, "kind")) and kind.casefold() != point_kind:

@@ -11,7 +11,16 @@ ZoneMode: TypeAlias = Literal["observe", "advise", "enforce"]
 """observe: only look; advise: say what would be written; enforce: write to keys and locks."""
 
 AccessPointKind: TypeAlias = Literal[
-    "gate", "door", "substation", "cabinet", "valve_lock", "lock_box", "tank_dip", "manway", "jetty", "vehicle"
+    "gate",
+    "door",
+    "substation",
+    "cabinet",
+    "valve_lock",
+    "lock_box",
+    "tank_dip",
+    "manway",
+    "jetty",
+    "vehicle",
 ]
 CylinderType: TypeAlias = Literal["profile", "half", "padlock", "cam", "cabinet"]
 SafetyRole: TypeAlias = Literal["none", "isolation", "emergency", "lock_box", "egress", "unknown"]

@@ -5,10 +5,10 @@ A TOML text beside the `.cedar` files, part of the bundle's hash:
     [permit_types.hot_work]
     needs_gas = true          # a valid gas test whatever the permit says
     needs_isolation = false
-    qualifications = ["vol_vca"]
+    qualifications = ["VCA_VOL"]
 
     [criticality.4]
-    qualifications = ["site_instruction"]
+    qualifications = ["SITE_INDUCTION"]
 
 The tables can only add conditions. A permit type that is not listed is not known, and a permit of a type that is
 not known opens nothing.
@@ -20,7 +20,9 @@ from re import compile as re_compile
 from tomllib import TOMLDecodeError, loads
 from typing import Any, Final
 
-CODE: Final = re_compile(r"[a-z][a-z0-9_]{0,63}")
+from key2xs.core.errors import Key2XSError
+
+CODE: Final = re_compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 CRITICALITIES: Final = (1, 2, 3, 4)
 
 
@@ -41,7 +43,7 @@ class SiteData:
     qualifications_by_criticality: Mapping[int, frozenset[str]]
 
 
-class SiteDataInvalid(ValueError):
+class SiteDataInvalid(Key2XSError):
     """The site data cannot be used; `problems` says why, one sentence each."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
@@ -87,11 +89,13 @@ def _table(document: Mapping[str, Any], name: str, problems: list[str]) -> Mappi
 def _permit_type(name: str, fields: Any, problems: list[str]) -> PermitType:
     where = f"permit_types.{name}"
     if not CODE.fullmatch(name):
-        problems.append(f"{where}: a permit type is small letters, digits and _")
+        problems.append(f"{where}: a permit type is letters, digits, _ . and -")
     fields = _only(fields, where, problems, "needs_gas", "needs_isolation")
-    for flag in ("needs_gas", "needs_isolation"):
-        if not isinstance(fields.get(flag), bool):
-            problems.append(f"{where}.{flag} must be true or false")
+    problems.extend(
+        f"{where}.{flag} must be true or false"
+        for flag in ("needs_gas", "needs_isolation")
+        if not isinstance(fields.get(flag), bool)
+    )
     return PermitType(
         needs_gas=fields.get("needs_gas") is not False,
         needs_isolation=fields.get("needs_isolation") is not False,
@@ -112,7 +116,7 @@ def _only(fields: Any, where: str, problems: list[str], *allowed: str) -> Mappin
 def _codes(where: str, fields: Mapping[str, Any], problems: list[str]) -> frozenset[str]:
     codes = fields.get("qualifications")
     if not isinstance(codes, list) or not all(isinstance(c, str) and CODE.fullmatch(c) for c in codes):
-        problems.append(f"{where}.qualifications must be a list of codes (small letters, digits and _)")
+        problems.append(f"{where}.qualifications must be a list of codes (letters, digits, _ . and -)")
         return frozenset()
     return frozenset(codes)
 

@@ -31,7 +31,9 @@ PermitState: TypeAlias = Literal[
 ]  # fmt: skip
 """The canonical states, `test` (sanction to test), and `none` for a basis without a permit."""
 
-StepState: TypeAlias = Literal["waiting", "authorised", "started", "paused", "done", "cancelled", "unknown", "none"]
+StepState: TypeAlias = Literal[
+    "waiting", "authorised", "started", "paused", "done", "cancelled", "unknown", "none"
+]
 
 SafetyRole: TypeAlias = Literal["none", "isolation", "emergency", "lock_box", "egress", "unknown"]
 
@@ -66,7 +68,7 @@ W = TypeVar("W", FactWindow, Window)
 
 @dataclass(frozen=True, slots=True)
 class Qualification(Generic[W]):
-    """A proof of ability (`vol_vca`, `gas_tester`, ...) and how long it holds."""
+    """A proof of ability (`VCA_VOL`, `GAS_TESTER`, ...) and how long it holds."""
 
     code: str
     window: W
@@ -104,6 +106,7 @@ class Basis(Generic[W]):
 
     `window` is the part of time the basis covers: the permit's present validation cut by the step, the shift, the
     approved request or the emergency. `holder_role` is the holder's role on that permit, or the duty role.
+    `step_state` "none" says that the permit is not divided into steps.
     `gas` is the latest gas test: "none" without a test, "failed" when it was unsafe.
     `needs_isolation` and `needs_gas` come from the step or permit; the bundle's site data can only add to them.
     `approvers` and `requester` are person ids already matched to identities: leave out an approver nobody can match.
@@ -116,7 +119,7 @@ class Basis(Generic[W]):
     gas: W
     permit_state: PermitState = "none"
     permit_type: str = "none"
-    step_state: StepState = "none"
+    step_state: StepState = "unknown"
     signed_on: Tri = "unknown"
     needs_isolation: Tri = "unknown"
     isolation_ok: Tri = "unknown"
@@ -144,6 +147,8 @@ class Facts:
 
     `sod_conflicts` names the duties that must be separate and are not (`isolating_performing`, ...), as worked out
     by the room that knows the roles on the permit; None: they could not be worked out.
+    `next_change_at` is a later instant, known to the caller, at which a fact changes that has no window here (a
+    membership, a qualification that only begins then); it only ever makes `until` earlier.
     """
 
     person: Person[FactWindow]
@@ -151,6 +156,7 @@ class Facts:
     basis: Basis[FactWindow]
     key: Key
     sod_conflicts: frozenset[str] | None = None
+    next_change_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,7 @@ class Situation:
     basis: Basis[Window]
     key: Key
     sod_conflicts: frozenset[str] | None = None
+    next_change_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

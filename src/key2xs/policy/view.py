@@ -5,12 +5,10 @@ verdict: they are decided once. Facts that mean nothing for a kind of basis are 
 cannot matter by accident.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import product
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-from key2xs.core.tri import Tri, tri_and, tri_not, tri_or
+from key2xs.core.tri import Tri
 
 from .site_data import SiteData
 from .types import Situation, Window, WindowState
@@ -34,12 +32,14 @@ UNKNOWN_NUMBER: Final = -1
 _WINDOW_STATES: Final = frozenset(("open", "closed", "unknown", "none"))
 _TRI: Final = frozenset(("yes", "no", "unknown"))
 _TRI_OR_NONE: Final = _TRI | {"none"}
-_COMPLETIONS_MAX: Final = 256  # eight yes/no facts; more unknowns than that deny without trying
 
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
-    """`qualification` is the worst state among those required; `qualifications` lists all that are in force."""
+    """`qualification` is the worst state among those required; `qualifications` lists all that are in force.
+
+    `qualifications_unknown` is not shown to policies: it says which might also be in force.
+    """
 
     active: str
     contract: str
@@ -47,6 +47,7 @@ class PersonView:
     qualifications: frozenset[str]
     roles: frozenset[str]
     roles_known: str
+    qualifications_unknown: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +184,16 @@ _BADNESS: Final[dict[WindowState, int]] = {"open": 0, "unknown": 1, "closed": 2,
 def _person_view(situation: Situation, data: SiteData) -> PersonView:
     person = situation.person
     states = {qualification_window(situation, c).state for c in required_qualifications(situation, data)}
-    in_force = {q.code for q in person.qualifications if qualification_window(situation, q.code).state == "open"}
+    held = {q.code: qualification_window(situation, q.code).state for q in person.qualifications}
     return PersonView(
         active=person.active,
         contract=person.contract.state,
         # A qualification known to be missing outranks one that cannot be told: it is the reason to give.
         qualification=max(states, key=lambda state: _BADNESS[state], default="open"),
-        qualifications=frozenset(in_force),
+        qualifications=frozenset(code for code, state in held.items() if state == "open"),
         roles=person.roles or frozenset(),
         roles_known="unknown" if person.roles is None else "yes",
+        qualifications_unknown=frozenset(code for code, state in held.items() if state == "unknown"),
     )
 
 
@@ -208,11 +210,15 @@ def _basis_view(situation: Situation, data: SiteData) -> BasisView:
         permit_type=(basis.permit_type if permit_type else "unknown") if is_permit else "none",
         step_state=basis.step_state if is_permit else "none",
         signed_on=basis.signed_on if is_permit else "none",
-        needs_isolation=_needs(basis.needs_isolation, permit_type is None or permit_type.needs_isolation)
+        needs_isolation=_needs(
+            basis.needs_isolation, always=permit_type is None or permit_type.needs_isolation
+        )
         if is_permit
         else "none",
         isolation_ok=basis.isolation_ok if is_permit else "none",
-        needs_gas=_needs(basis.needs_gas, permit_type is None or permit_type.needs_gas) if is_permit else "none",
+        needs_gas=_needs(basis.needs_gas, always=permit_type is None or permit_type.needs_gas)
+        if is_permit
+        else "none",
         gas=basis.gas.state if is_permit else "none",
         holder_role=basis.holder_role if is_permit or is_duty else "none",
         part=PARTS.get(basis.holder_role, "worker") if is_permit else "none",
@@ -225,7 +231,7 @@ def _basis_view(situation: Situation, data: SiteData) -> BasisView:
     )
 
 
-def _needs(asked: Tri, always: bool) -> Tri:  # noqa: FBT001 - private, called by name order in one place
+def _needs(asked: Tri, *, always: bool) -> Tri:
     return "yes" if always else asked
 
 

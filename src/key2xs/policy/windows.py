@@ -19,7 +19,8 @@ def window_at(span: FactWindow, at: datetime) -> Window:
     if span.standing == "none":
         return Window("none")
     if span.standing == "unknown":
-        return Window("unknown")
+        # The instants, if any, are when it may be known again: `until` watches them.
+        return Window("unknown", span.starts_at, span.ends_at)
     if span.standing == "failed":
         # Time does not heal it, so it carries no instants: nothing will change by waiting.
         return Window("closed")
@@ -43,7 +44,9 @@ def situation_at(facts: Facts, at: datetime) -> Situation:
             id=person.id,
             active=person.active,
             contract=window_at(person.contract, at),
-            qualifications=tuple(Qualification(q.code, window_at(q.window, at)) for q in person.qualifications),
+            qualifications=tuple(
+                Qualification(q.code, window_at(q.window, at)) for q in person.qualifications
+            ),
             roles=person.roles,
         ),
         cylinder=facts.cylinder,
@@ -67,6 +70,7 @@ def situation_at(facts: Facts, at: datetime) -> Situation:
         ),
         key=facts.key,
         sod_conflicts=facts.sod_conflicts,
+        next_change_at=facts.next_change_at,
     )
 
 
@@ -79,22 +83,26 @@ def next_change(windows: Iterable[Window], at: datetime) -> datetime | None:
 def pick_span(spans: Iterable[FactWindow], at: datetime) -> FactWindow:
     """Choose the one span that speaks for several of the same fact at an instant.
 
-    The one in force that ends last; else the next to begin; else the last to have ended; else "none". An unknown
-    span speaks only when none is in force. Choosing again at the decision's `until` keeps it sound: no span can
-    begin or end in between without being the chosen one.
+    The one in force that ends last; else, where one of them is not known, "unknown" until the next begins; else the
+    next to begin; else the last to have ended; else "none". Choosing again at the decision's `until` keeps that
+    sound: none can begin or end before without being the chosen one.
     """
-    known = [span for span in spans if span.standing != "none"]
-    in_force = [span for span in known if span.standing == "known" and window_at(span, at).state == "open"]
+    spans = list(spans)
+    known = [span for span in spans if span.standing == "known" and not _is_empty(span)]
+    in_force = [span for span in known if window_at(span, at).state == "open"]
     if in_force:
         return max(in_force, key=lambda span: (span.ends_at is None, span.ends_at or at))
-    others = [span for span in known if span.standing != "known"]
-    if others:
-        return others[0]
-    # Not in force and known: it begins later, or it has ended. One that ends before it begins never begins.
-    later = [s for s in known if s.starts_at is not None and s.starts_at > at and not _is_empty(s)]
-    if later:
-        return min(later, key=lambda span: span.starts_at or at)
-    return max(known, key=lambda span: span.ends_at or at, default=FactWindow(standing="none"))
+    later = [span for span in known if span.starts_at is not None and span.starts_at > at]
+    following = min(later, key=lambda span: span.starts_at or at, default=None)
+    if any(span.standing == "unknown" for span in spans):
+        return FactWindow(following.starts_at if following else None, None, "unknown")
+    if following is not None:
+        return following
+    if known:
+        return max(known, key=lambda span: span.ends_at or at)
+    # Only "failed" or "none" is left, or a span that ends before it begins, which is no span.
+    failed = any(span.standing == "failed" for span in spans)
+    return FactWindow(standing="failed" if failed else "none")
 
 
 def minutes_of(window: Window) -> int | None:

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from key2xs_twin.devices.kinds import KeyKind
 from key2xs_twin.devices.program import Program, newer
 from key2xs_twin.devices.things import KeyDevice, LockDevice, Reason
-from key2xs_twin.iloq.inventory import KeyKind
 from key2xs_twin.physics import Physics
 from key2xs_twin.time import DeviceClock
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from uuid import UUID
 
+from key2xs_twin.devices.kinds import KeyKind, LockType
 from key2xs_twin.devices.program import NO_BLOCKS, BlockCopy, Program
-from key2xs_twin.iloq.inventory import KeyKind, LockType
 from key2xs_twin.time import DeviceClock
 
 

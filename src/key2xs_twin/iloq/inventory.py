@@ -8,29 +8,14 @@ vendor's side, but Python's spelling; the wire names live in :mod:`key2xs_twin.i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from key2xs_twin.devices.kinds import KeyKind, LockType
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
-
-
-class KeyKind(StrEnum):
-    """The three key families, which travel and expire differently."""
-
-    PHONE = "phone"  # S50 phone key: programmed over the air
-    FOB = "fob"  # S50 key fob: programmed through the FobApp or a programmer
-    METAL = "metal"  # S5 metal key: no offline expiry, needs a programmer or a hot spot
-
-
-class LockType(IntEnum):
-    """Lock families of the Public API v2."""
-
-    S50 = 2
-    C5 = 3
-    S5_ONLINE = 4
-    D5 = 5
 
 
 class RightType(IntEnum):
@@ -39,6 +24,19 @@ class RightType(IntEnum):
     BLOCKLISTED_KEY = 0
     STANDARD = 1
     API = 3
+
+
+__all__ = [
+    "IloqSite",
+    "KeyKind",
+    "KeySpec",
+    "LockSpec",
+    "LockType",
+    "PersonSpec",
+    "RightType",
+    "SecurityAccessSpec",
+    "ZoneSpec",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

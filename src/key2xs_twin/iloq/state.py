@@ -117,6 +117,7 @@ class KeyRecord:
     state: KeyState = KeyState.PLANNING
     programming_state: ProgrammingState = ProgrammingState.PLANNING
     packet: Packet | None = None
+    fetched: dict[int, Packet] = field(default_factory=dict)  # fetched, not yet acknowledged
     was_programmed: bool = False
     phone_no: str | None = None
     email: str | None = None
@@ -207,8 +208,26 @@ class VendorState:
     locks: dict[UUID, LockRecord] = field(default_factory=dict)
     rights: dict[UUID, SecurityAccessSpec] = field(default_factory=dict)
     zones: dict[UUID, str] = field(default_factory=dict)
+    titles: dict[UUID, str] = field(
+        default_factory=dict
+    )  # time profiles by name, made by the vendor's people
     blocks: BlockList = field(default_factory=BlockList)
     tags: dict[UUID, KeyTag] = field(default_factory=dict)
+    tags_of_key: dict[UUID, dict[UUID, KeyTag]] = field(default_factory=dict)
     log: list[LogRecord] = field(default_factory=list)
     log_ids: set[UUID] = field(default_factory=set)
     packets_made: int = 0
+
+    def put_tag(self, tag: KeyTag) -> None:
+        """Add a tag or replace the one with its id."""
+        self.drop_tag(tag.tag_id)
+        self.tags[tag.tag_id] = tag
+        self.tags_of_key.setdefault(tag.key_id, {})[tag.tag_id] = tag
+
+    def drop_tag(self, tag_id: UUID) -> bool:
+        """Remove a tag; ``False`` if there is none of this id."""
+        tag = self.tags.pop(tag_id, None)
+        if tag is None:
+            return False
+        del self.tags_of_key[tag.key_id][tag_id]
+        return True

@@ -25,8 +25,8 @@ from key2xs.core.postgres.provider import Provider, Server, start_cluster
 from key2xs.core.postgres.roles import (
     RoleDsns,
     create_roles,
-    local_passwords,
     lets_in_without_password,
+    local_passwords,
     role_dsn,
 )
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from key2xs.core.postgres.account import Account, give_to, spawn
+from key2xs.core.postgres.account import give_to, spawn
 from key2xs.core.postgres.errors import StartFailed
-from key2xs.core.postgres.layout import SOCKET_NAME, Layout, rotate_log, shared_memory_size
+from key2xs.core.postgres.layout import SOCKET_NAME, Layout, prepare_log, shared_memory_size
 from key2xs.core.postgres.locate import Binaries
 
 SUPERUSER = "postgres"
@@ -109,7 +109,7 @@ class Cluster:
         retry_until = time.monotonic() + min(_RETRY_SECONDS, within)
         while True:
             self._clear_stale_files()
-            rotate_log(self.layout.log)
+            prepare_log(self.layout.log)
             with self.layout.log.open("ab") as log:
                 self.child = spawn(self._server_argv(), self.layout.account, output=log)
             if self._wait_until_ready(deadline):
@@ -122,11 +122,7 @@ class Cluster:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """Stop the server: fast, then immediate.
-
-        Raises:
-            StartFailed: never; a server that ignores both is killed, and recovers at its next start.
-        """
+        """Stop the server: fast, then immediate; one that ignores both is killed and recovers at its next start."""
         for stop_signal, seconds in (
             (signal.SIGINT, _FAST_STOP_SECONDS),
             (signal.SIGQUIT, _IMMEDIATE_STOP_SECONDS),
@@ -135,6 +131,10 @@ class Cluster:
             if self._stopped_by(stop_signal, seconds):
                 break
         self.child = None
+        if self.layout.sockets.parent != self.layout.data_dir:
+            # The short one in the temporary folder; made again at the next start.
+            with contextlib.suppress(OSError):
+                self.layout.sockets.rmdir()
 
     def is_running(self) -> bool:
         """Tell whether the server lives; reaps our child if it does not."""

@@ -64,10 +64,11 @@ def arrange(data_dir: Path) -> Layout:
     return Layout(data_dir, cluster, _socket_folder(data_dir, account), account)
 
 
-def rotate_log(log: Path) -> None:
-    """Move a large log aside, so that no disk fills up in a year."""
+def prepare_log(log: Path) -> None:
+    """Make the log, private; move a large one aside first, so that no disk fills up in a year."""
     if log.exists() and log.stat().st_size > _LARGEST_LOG:
         log.replace(log.with_suffix(".log.1"))
+    log.touch(mode=0o600)
 
 
 def shared_memory_size() -> int:
@@ -101,10 +102,10 @@ def _socket_folder(data_dir: Path, account: Account | None) -> Path:
 
     Mode 0700 and no TCP: whoever cannot enter this folder cannot even ask for a password.
     """
-    inside = data_dir / "socket"
-    if len(os.fsencode(inside / SOCKET_NAME)) <= _LONGEST_SOCKET_PATH and can_search(data_dir, account):
-        folder = inside
-    else:
+    folder = data_dir / "socket"
+    too_long = len(os.fsencode(folder / SOCKET_NAME)) > _LONGEST_SOCKET_PATH
+    # A comma separates hosts in every client's DSN.
+    if too_long or "," in str(folder) or not can_search(data_dir, account):
         # Named after the data folder, so that every process and every restart finds the same one.
         folder = Path(_short_temporary_folder()) / f"key2xs-{os.geteuid()}-{short_hash(data_dir)}"
     try:

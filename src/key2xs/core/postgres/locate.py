@@ -109,7 +109,7 @@ def _for_new_cluster(candidates: list[Binaries], shared_memory: int) -> Binaries
         if binaries.major >= _FIRST_MAJOR_WITH_INITDB_SETTINGS:
             return binaries
     message = (
-        f"/dev/shm has {shared_memory} bytes, too few for {candidates[0]} to make a cluster;"
+        f"shared memory (/dev/shm) has {shared_memory} bytes, too few for {candidates[0]} to make a cluster;"
         f" give it {SMALLEST_SHARED_MEMORY} bytes or install PostgreSQL {_FIRST_MAJOR_WITH_INITDB_SETTINGS} or later"
     )
     raise WrongVersion(message)

@@ -16,13 +16,13 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
 
 from key2xs.core.postgres.account import reachable_binaries
-from key2xs.core.postgres.cluster import SUPERUSER, Cluster, find_running
+from key2xs.core.postgres.cluster import SUPERUSER, Cluster, Postmaster, find_running
 from key2xs.core.postgres.errors import DirectoryUnusable, PostgresError, StartFailed, WrongVersion
 from key2xs.core.postgres.layout import Layout, arrange, shared_memory_size
 from key2xs.core.postgres.locate import OLDEST_MAJOR, Binaries, choose_binaries, owning_major
@@ -33,6 +33,7 @@ _log = logging.getLogger("key2xs.postgres")
 START_WITHIN = 60.0  # seconds; a crash recovery of our sizes takes well under one
 
 _WATCH_SECONDS = 0.2
+_WAIT_SECONDS = 0.02
 _LONGEST_PAUSE = 10.0  # between attempts to bring a dying server back
 
 
@@ -40,7 +41,7 @@ _LONGEST_PAUSE = 10.0  # between attempts to bring a dying server back
 class Server:
     """A server that takes connections."""
 
-    dsn: str
+    dsn: str = field(repr=False)
     """For the superuser of a server of our own; as given for the site's."""
     version: int
     """The major version."""
@@ -97,6 +98,11 @@ class Provider:
             raise PostgresError(message)
         return self._server
 
+    @property
+    def owns_server(self) -> bool:
+        """Whether there is a running server that this provider will stop."""
+        return self._server is not None and self._server.owned
+
     def start(self) -> Server:
         """Find or start the server; blocks until it takes connections.
 
@@ -110,9 +116,9 @@ class Provider:
             self._server = _site_server(self._dsn)
             return self._server
         layout = arrange(self.data_dir)
-        self._lock = _take_lock(layout.lock)
+        running = self._wait_for_lock_or_server(layout)
         try:
-            self._server = self._own(layout) if self._lock else self._attach(layout)
+            self._server = self._attach(layout, running) if running else self._own(layout)
         except BaseException:
             self._release()
             raise
@@ -164,10 +170,10 @@ class Provider:
         cluster = Cluster(binaries, layout, self._settings)
         if owning_major(layout.cluster) is None:
             cluster.make(passwords[SUPERUSER], durable=self._durable)
-        running = find_running(layout.cluster)
-        if running is None:
+        adopted = self._adopt(layout)
+        if adopted is None:
             cluster.start(self._start_within)
-        sockets = running.sockets if running else layout.sockets
+        sockets = adopted.sockets if adopted else layout.sockets
         self._cluster = cluster
         self._stopping.clear()
         if self._supervise:
@@ -184,21 +190,43 @@ class Provider:
         chosen = self._binaries or choose_binaries(layout.cluster, shared_memory=shared_memory_size())
         return reachable_binaries(chosen, layout.account)
 
-    def _attach(self, layout: Layout) -> Server:
-        """Use the server another process of ours owns, once it is ready."""
+    def _attach(self, layout: Layout, running: Postmaster) -> Server:
+        """Use the server that another process of ours owns."""
+        dsn = local_dsn(running.sockets, SUPERUSER, local_passwords(self.data_dir)[SUPERUSER], "postgres")
+        source = self._choose(layout).source
+        return Server(dsn, server_major(dsn), owned=False, socket_dir=running.sockets, source=source)
+
+    def _wait_for_lock_or_server(self, layout: Layout) -> Postmaster | None:
+        """Become the owner (None), or return the owner's server once it is ready.
+
+        Both are tried again and again, because the owner may leave while we wait for its server.
+        """
         deadline = time.monotonic() + self._start_within
-        while time.monotonic() < deadline:
+        while True:
+            self._lock = _take_lock(layout.lock)
+            if self._lock:
+                return None
             running = find_running(layout.cluster)
             if running and running.ready:
-                password = local_passwords(self.data_dir)[SUPERUSER]
-                dsn = local_dsn(running.sockets, SUPERUSER, password, "postgres")
-                source = self._choose(layout).source
-                return Server(dsn, server_major(dsn), owned=False, socket_dir=running.sockets, source=source)
-            time.sleep(0.05)
-        message = (
-            f"another process holds {layout.lock}, and its server was not ready in {self._start_within:g} s"
-        )
-        raise StartFailed(message)
+                return running
+            self._wait_a_little(deadline, layout)
+
+    def _adopt(self, layout: Layout) -> Postmaster | None:
+        """Return the server that a dead owner left behind, once it is ready; None when there is none."""
+        deadline = time.monotonic() + self._start_within
+        while running := find_running(layout.cluster):
+            if running.ready:
+                return running
+            self._wait_a_little(deadline, layout)
+        return None
+
+    def _wait_a_little(self, deadline: float, layout: Layout) -> None:
+        if time.monotonic() > deadline:
+            message = (
+                f"the server on {layout.cluster} was not ready in {self._start_within:g} s; see {layout.log}"
+            )
+            raise StartFailed(message)
+        time.sleep(_WAIT_SECONDS)
 
     def _watch(self) -> None:
         """Bring the server back as often as it dies; at once at first, then with growing pauses."""

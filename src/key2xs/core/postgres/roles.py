@@ -67,7 +67,11 @@ def create_roles(superuser_dsn: str, *, passwords: Mapping[str, str], database: 
     Raises:
         PostgresError: the server refused.
     """
-    blocking(_create_roles(superuser_dsn, passwords, database))
+    try:
+        blocking(_create_roles(superuser_dsn, passwords, database))
+    except asyncpg.PostgresError as error:
+        message = f"the database server refused the set-up of roles: {error}"
+        raise PostgresError(message) from error
     return role_dsns(superuser_dsn, passwords=passwords, database=database)
 
 
@@ -231,7 +235,7 @@ async def _put_role(connection: asyncpg.Connection, role: str, password: str) ->
     exists = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role)
     verb = "ALTER" if exists else "CREATE"
     await connection.execute(
-        f"{verb} ROLE {role} LOGIN NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD '{scram_verifier(password)}'"
+        f"{verb} ROLE {role} LOGIN NOCREATEDB NOCREATEROLE PASSWORD '{scram_verifier(password)}'"
     )
     # Whoever gives a database to a role must be a member of it; superusers always are.
     if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):

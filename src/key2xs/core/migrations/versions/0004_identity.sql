@@ -4,7 +4,7 @@
 -- blind index beside it. Nothing here holds a name, an address or a number in the clear.
 --
 -- A fact has `during` (when it is true) and `known` (between which entries it was what we knew), so that a correction
--- is a new row and "as known at entry N" has one answer for ever.
+-- is a new row and "as known at entry N" has one answer for ever. `stated_at` is when we learnt of it, in domain time.
 
 CREATE TABLE identity_company (
     id uuid PRIMARY KEY,
@@ -23,6 +23,7 @@ CREATE TABLE identity_person (
     email bytea,
     phone bytea,
     user_name bytea,
+    sponsor bytea,
     made_at timestamptz NOT NULL,
     erased_at timestamptz,
     entry bigint NOT NULL
@@ -81,7 +82,8 @@ CREATE TABLE identity_status (
     source text NOT NULL,
     active boolean,               -- null: the source does not say; never counts as active
     during tstzrange NOT NULL CHECK (NOT isempty(during)),
-    known int8range NOT NULL,
+    known int8range NOT NULL CHECK (NOT isempty(known)),
+    stated_at timestamptz NOT NULL,
     entry bigint NOT NULL,
     EXCLUDE USING gist (person WITH =, source WITH =, during WITH &&, known WITH &&)
 );
@@ -93,9 +95,9 @@ CREATE TABLE identity_contract (
     person uuid NOT NULL REFERENCES identity_person,
     source text NOT NULL,
     company uuid REFERENCES identity_company,
-    sponsor bytea,
     during tstzrange NOT NULL CHECK (NOT isempty(during)),
-    known int8range NOT NULL,
+    known int8range NOT NULL CHECK (NOT isempty(known)),
+    stated_at timestamptz NOT NULL,
     entry bigint NOT NULL,
     EXCLUDE USING gist (person WITH =, source WITH =, during WITH &&, known WITH &&)
 );
@@ -113,7 +115,8 @@ CREATE TABLE identity_qualification (
     checked_by bytea,
     checked_at timestamptz,
     during tstzrange NOT NULL CHECK (NOT isempty(during)),
-    known int8range NOT NULL,
+    known int8range NOT NULL CHECK (NOT isempty(known)),
+    stated_at timestamptz NOT NULL,
     entry bigint NOT NULL,
     EXCLUDE USING gist (person WITH =, kind WITH =, during WITH &&, known WITH &&)
 );
@@ -128,7 +131,8 @@ CREATE TABLE identity_role (
     role text NOT NULL,
     origin text NOT NULL,         -- 'group:<id>', or the name of who assigned it
     during tstzrange NOT NULL CHECK (NOT isempty(during)),
-    known int8range NOT NULL,
+    known int8range NOT NULL CHECK (NOT isempty(known)),
+    stated_at timestamptz NOT NULL,
     entry bigint NOT NULL,
     EXCLUDE USING gist (person WITH =, role WITH =, origin WITH =, during WITH &&, known WITH &&)
 );
@@ -144,7 +148,8 @@ CREATE TABLE identity_duty (
     role text NOT NULL,
     unit uuid NOT NULL,
     during tstzrange NOT NULL CHECK (NOT isempty(during)),
-    known int8range NOT NULL,
+    known int8range NOT NULL CHECK (NOT isempty(known)),
+    stated_at timestamptz NOT NULL,
     entry bigint NOT NULL,
     EXCLUDE USING gist (person WITH =, role WITH =, unit WITH =, during WITH &&, known WITH &&)
 );

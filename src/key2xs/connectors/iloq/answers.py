@@ -1,0 +1,144 @@
+"""What the vendor's codes and masks mean for us; pure.
+
+Every table names its source. "Public API v2" is the vendor's OpenAPI text. The *ok* value differs between
+Can-methods (0 or 1), so each has its own function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import IntFlag
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry
+
+__all__ = [
+    "NOT_IN_PLANNING",
+    "Option",
+    "Right",
+    "block_list_order_refusal",
+    "missing_options",
+    "missing_rights",
+    "order_refusal",
+    "zone_mismatch",
+]
+
+
+class Right(IntFlag):
+    """Bits of RightsMask that this connector needs (Public API v2)."""
+
+    LOGIN = 1
+    KEY_LIST = 512
+    BLOCK_LIST_TOOLS = 128
+    ZONE_LIST = 2048
+    EDIT_BLOCK_LIST = 131072
+    EDIT_KEYS = 524288
+    SECURITY_ACCESS_LIST = 2097152
+    BLOCK_LIST_VIEW = 8388608
+    EDIT_KEY_ACCESS = 33554432
+    LOCK_LIST = 1073741824
+    ORDER_KEYS = 34359738368
+    READ_LOG = 549755813888
+
+
+class Option(IntFlag):
+    """Bits of LockGroup.OptionMask that must be on (Public API v2)."""
+
+    PUBLIC_API = 2048
+    API_ACCESS_RIGHTS = 16384
+
+
+def missing_rights(mask: int) -> list[str]:
+    """Return the names of rights that the service user lacks, in the order of their bits."""
+    return [_words(right.name) for right in Right if not mask & right]
+
+
+def missing_options(mask: int) -> list[str]:
+    """Return the names of options that are off in the locking system."""
+    return [_words(option.name) for option in Option if not mask & option]
+
+
+_TOKEN_HOLDER: Final = "holder of the iLOQ programming key"  # noqa: S105 - a person
+_ADMINISTRATOR: Final = "iLOQ administrator"
+NOT_IN_PLANNING: Final = 4  # Public API v2, CanOrder: the plan is on its way or in the key already
+
+
+def order_refusal(code: int, retry_after: timedelta) -> CallFailed | None:
+    """Translate CanOrder of a key (Public API v2); None = go ahead. Here 0 is ok, in other Can-methods it is 1."""
+    person: Mapping[int, tuple[str, str]] = {
+        1: (_TOKEN_HOLDER, "order this key in iLOQ Manager with the programming key"),
+        3: (_ADMINISTRATOR, "the licence limit is reached"),
+        6: (_ADMINISTRATOR, "the key holds a right outside the service user's zones"),
+        7: (_ADMINISTRATOR, "the key holds a time limit outside the service user's zones"),
+        9: (_ADMINISTRATOR, "the phone key has no phone number"),
+        10: (_ADMINISTRATOR, "the phone key has no e-mail address"),
+        12: (_ADMINISTRATOR, "the key has no main zone"),
+        13: (_ADMINISTRATOR, "the phone key has no person"),
+        14: (_ADMINISTRATOR, "the key has no tag key"),
+    }
+    refused: Mapping[int, str] = {
+        2: "only phone keys and 5 Series keys can be ordered through this interface",
+        NOT_IN_PLANNING: "the key is not in planning",
+        5: "the key's id is too large",
+        8: "the key is on the block list",
+        11: "the key has too many time limits",
+    }
+    if code == 0:
+        return None
+    if code in person:
+        return NeedsPerson(*person[code])
+    if code in refused:
+        return Refused(refused[code])
+    return Retry(retry_after, f"the vendor answered CanOrder with {code}")
+
+
+def block_list_order_refusal(code: int, retry_after: timedelta) -> CallFailed | None:
+    """Translate CanOrderS40Blacklist (Public API v2); None = go ahead or nothing to send (2)."""
+    if code in {0, 2}:
+        return None
+    if code == 1:
+        return NeedsPerson(_TOKEN_HOLDER, "order the block list in iLOQ Manager with the programming key")
+    if code == 3:
+        return NeedsPerson(
+            _ADMINISTRATOR, "the block list is full (500 keys): take keys off that are found or expired"
+        )
+    return Retry(retry_after, f"the vendor answered CanOrderS40Blacklist with {code}")
+
+
+# Windows names of zones where iLOQ is sold, each with one zone of that name. Unlisted names are taken on trust.
+_WINDOWS_ZONES: Final[Mapping[str, str]] = {
+    "Central Europe Standard Time": "Europe/Budapest",
+    "Central European Standard Time": "Europe/Warsaw",
+    "FLE Standard Time": "Europe/Helsinki",
+    "GMT Standard Time": "Europe/London",
+    "GTB Standard Time": "Europe/Bucharest",
+    "Romance Standard Time": "Europe/Paris",
+    "UTC": "UTC",
+    "W. Europe Standard Time": "Europe/Berlin",
+}
+
+
+def zone_mismatch(vendor_name: str | None, zone: ZoneInfo, *, at: datetime) -> str | None:
+    """Say what is wrong if the locking system's zone is not the configured one; None = fine or not known.
+
+    An hour's difference would move every end date by an hour, so this is checked at every sign-in.
+    """
+    if not vendor_name:
+        return None
+    try:
+        theirs = ZoneInfo(_WINDOWS_ZONES.get(vendor_name, vendor_name))
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
+    for month in (1, 7):
+        noon = datetime(at.year, month, 15, 12, tzinfo=UTC)
+        if noon.astimezone(theirs).utcoffset() != noon.astimezone(zone).utcoffset():
+            return (
+                f"the locking system is in time zone {vendor_name!r}, the connection is set to {zone.key!r}"
+            )
+    return None
+
+
+def _words(name: str | None) -> str:
+    return (name or "").lower().replace("_", " ")

@@ -1,0 +1,76 @@
+"""Reading everything: keys, rights, and four requests for each lock.
+
+The vendor has no paging and no change feed, so this is the slow, thorough way; it runs at a fixed pace. If it breaks
+off, the locks that were read are kept, and the next attempt goes on behind them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from key2xs.keys.port import Inventory, VendorLock
+
+from .client import Call
+from .config import IloqConfig
+from .mapping import vendor_key, vendor_lock, vendor_right
+from .payloads import Blacklist, Key, Lock, LockLimits, LockOptions, RightsOf, SecurityAccess
+from .session import IloqSession
+
+__all__ = ["InventoryReader"]
+
+_TAKEN_OFF = frozenset({2, 3})  # Public API v2, ChangeType: removed; returned and emptied
+
+
+class InventoryReader:
+    """Reads the whole locking system; keeps what was read when it has to start again."""
+
+    def __init__(self, session: IloqSession, config: IloqConfig) -> None:
+        """Remember the parts."""
+        self._session, self._config = session, config
+        self._read_before: dict[str, VendorLock] = {}
+
+    async def read(self, *, as_of: datetime) -> Inventory:
+        """Read all. CallFailed when a request fails; call again to go on."""
+        keys = await self._session.request(Call("GET", "Keys"), list[Key])
+        blacklist = await self._session.request(Call("GET", "Blacklists"), Blacklist)
+        rights = await self._session.request(Call("GET", "SecurityAccesses"), list[SecurityAccess])
+        listed = await self._session.request(Call("GET", "Locks"), list[Lock])
+        locks = [await self._lock(lock) for lock in listed]
+        self._read_before.clear()
+        blocked = {
+            item.key_id.lower() for item in blacklist.items or () if item.change_type not in _TAKEN_OFF
+        }
+        by_right: dict[str, set[str]] = {}
+        for lock in locks:
+            for right in lock.rights:
+                by_right.setdefault(right, set()).add(lock.vendor_lock)
+        return Inventory(
+            keys=tuple(vendor_key(key, blocked=key.key_id.lower() in blocked) for key in keys),
+            locks=tuple(locks),
+            rights=tuple(
+                vendor_right(right, frozenset(by_right.get(right.right_id.lower(), ()))) for right in rights
+            ),
+            as_of=as_of,
+            visibility_complete=blacklist.outside == 0 and not any(lock.hidden_rights for lock in locks),
+        )
+
+    async def _lock(self, lock: Lock) -> VendorLock:
+        known = self._read_before.get(lock.lock_id)
+        if known is not None:
+            return known
+        path = f"Locks/{lock.lock_id}"
+        views = [
+            # Planned and last programmed: until the lock was visited a key may open it by the old ones.
+            await self._session.request(
+                Call("GET", f"{path}/SecurityAccesses", query={"mode": mode}), RightsOf
+            )
+            for mode in ("1", "2")
+        ]
+        options = await self._session.request(Call("GET", f"{path}/Options"), LockOptions)
+        limits = await self._session.request(
+            Call("GET", f"{path}/TimeLimitTitles", query={"mode": "2"}), LockLimits
+        )
+        verified = self._config.honours_limits.get(lock.lock_id.lower())
+        found = vendor_lock(lock, views, options, limits, verified=verified)
+        self._read_before[lock.lock_id] = found
+        return found

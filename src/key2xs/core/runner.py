@@ -1,0 +1,107 @@
+"""Running loops: each in its own task, woken by the log, by the clock, or by a short poll.
+
+One loop's failure is its own: it is logged, waits a little and steps again. Nothing here knows what a loop does.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from key2xs.core.clock import Clock, StoredClock
+from key2xs.core.loops import Loop
+
+_LOG = logging.getLogger("key2xs.loops")
+
+POLL_SECONDS = 1.0  # process time; a wake-up that was lost costs at most this
+FAILURE_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 30.0
+
+
+@dataclass
+class _State:
+    """How one loop stands."""
+
+    due: datetime | None = None
+    is_stepping: bool = True
+    failures: int = 0
+    problem: str | None = None
+
+
+class Runner:
+    """Runs loops until told to stop."""
+
+    def __init__(self, loops: Sequence[Loop], clock: Clock, *, polls: dict[str, float] | None = None) -> None:
+        """Run `loops` by `clock`; `polls` gives seconds between polls of single loops."""
+        self._loops, self._clock, self._polls = loops, clock, polls or {}
+        self._states = {loop.name: _State() for loop in loops}
+        self._wakes = {loop.name: asyncio.Event() for loop in loops}
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run until `stop`; a step under way is finished first."""
+        async with asyncio.TaskGroup() as group:
+            for loop in self._loops:
+                group.create_task(self._run_one(loop), name=loop.name)
+
+    def stop(self) -> None:
+        """Let every loop finish its step and end."""
+        self._stop.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Step every loop again: the log grew, or the clock was moved."""
+        for event in self._wakes.values():
+            event.set()
+
+    def busy(self) -> list[str]:
+        """Name the loops that are stepping or have work due now."""
+        now = self._clock.now()
+        return [
+            name
+            for name, state in self._states.items()
+            if state.is_stepping or self._wakes[name].is_set() or (state.due is not None and state.due <= now)
+        ]
+
+    def next_due(self) -> datetime | None:
+        """Return the earliest instant at which any loop wants to step by the clock."""
+        return min((state.due for state in self._states.values() if state.due is not None), default=None)
+
+    def problems(self) -> dict[str, str]:
+        """Name the loops whose last step failed, and how."""
+        return {name: state.problem for name, state in self._states.items() if state.problem}
+
+    async def _run_one(self, loop: Loop) -> None:
+        state, wake = self._states[loop.name], self._wakes[loop.name]
+        while not self._stop.is_set():
+            wake.clear()
+            state.is_stepping = True
+            try:
+                state.due = await loop.step(self._clock.now())
+                state.failures, state.problem = 0, None
+            except Exception as error:
+                state.failures += 1
+                state.problem = type(error).__name__
+                _LOG.exception("loop step failed", extra={"loop": loop.name, "failures": state.failures})
+                state.is_stepping = False
+                await self._wait(FAILURE_SECONDS)
+                continue
+            state.is_stepping = False
+            if state.due is None or state.due > self._clock.now():
+                await self._idle(wake, state.due, self._polls.get(loop.name, POLL_SECONDS))
+
+    async def _idle(self, wake: asyncio.Event, due: datetime | None, poll: float) -> None:
+        seconds = min(poll, _LONGEST_WAIT_SECONDS)
+        if due is not None and not isinstance(self._clock, StoredClock):
+            seconds = min(seconds, max(0.0, (due - self._clock.now()).total_seconds()))
+        try:
+            await asyncio.wait_for(wake.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        except TimeoutError:
+            return

@@ -1,0 +1,159 @@
+"""Reading what grants rest on, from the rooms that own it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from key2xs.core.database import Connection
+from key2xs.core.errors import NotFound
+from key2xs.core.ids import CylinderId, PermitId, PersonId, RequestId
+from key2xs.core.settings import Leases
+from key2xs.core.sql import load_queries
+from key2xs.identity.facts import people_on_duty, person_facts
+from key2xs.identity.types import PersonFacts
+from key2xs.plant.service import cylinder_facts, cylinders_of_unit
+from key2xs.plant.types import CylinderFacts
+from key2xs.policy.bundle import Bundle
+from key2xs.policy.types import Basis, FactWindow
+from key2xs.work.service import live_permits_of_person, open_permit_ids, permit_facts
+
+from .bundles import active_bundle
+from .requests import request_of
+from .types import BasisKey, Lease, Wish
+from .wishes import duty_wish, permit_wishes, request_wish
+
+_SQL = load_queries("key2xs.grants")
+
+
+@dataclass(frozen=True, slots=True)
+class BasisState:
+    """What a permit, a person's duties or a request ask for, and how to say that they no longer do."""
+
+    wishes: dict[BasisKey, Wish]
+    heads: frozenset[str]
+    why: str
+    locks_on: bool | None = None
+    silent: bool = False
+    """The source has not been heard: nothing new, but running leases go on to their end."""
+
+    def why_lost(self, key: BasisKey) -> str:
+        """Say why a lease's basis is gone."""
+        return f"{self.why}: step {key.step} is over or the person is signed off" if key.step else self.why
+
+    def held_wish(self, lease: Lease, cylinders: frozenset[CylinderId]) -> Wish:
+        """Return a wish for the part of a lease that a safety rule holds."""
+        return Wish(
+            key=lease.key,
+            kind=lease.basis_kind,
+            cylinders=cylinders,
+            starts_at=lease.starts_at,
+            ends_at=lease.ends_at,
+            basis_at=lease.basis_at,
+            basis=Basis(
+                kind=lease.basis_kind,
+                window=FactWindow(lease.starts_at, lease.ends_at),
+                gas=FactWindow(standing="none"),
+                reference=lease.reference,
+            ),
+            longest=lease.ends_at - lease.starts_at,
+            heads=frozenset(lease.facts),
+        )
+
+
+class BasisReader:
+    """Reads bases and the facts decisions need beside them."""
+
+    def __init__(self, leases: Leases) -> None:
+        """`leases` says how long a lease may be."""
+        self._leases = leases
+
+    async def read(self, tx: Connection, subject: str, at: datetime) -> BasisState:
+        """Return what a permit, a person's duties or a request ask for at an instant."""
+        noun, _, name = subject.partition(":")
+        if noun == "permit":
+            return await self._permit(tx, PermitId(UUID(name)), at)
+        if noun == "person":
+            return await self._duties(tx, PersonId(UUID(name)), at)
+        return await self._request(tx, RequestId(UUID(name)))
+
+    async def person(self, tx: Connection, person_id: PersonId, at: datetime) -> PersonFacts:  # noqa: PLR6301
+        """Return a person's facts; somebody unknown is unknown, not an error."""
+        try:
+            return await person_facts(tx, person_id, at)
+        except NotFound:
+            return PersonFacts(
+                person_id=person_id,
+                active="unknown",
+                contract="unknown",
+                contract_from=None,
+                contract_until=None,
+                company_id=None,
+                qualifications={},
+                roles=frozenset(),
+                duties=(),
+                next_change_at=None,
+                heads=(f"person:{person_id}",),
+            )
+
+    async def cylinders(  # noqa: PLR6301
+        self, tx: Connection, ids: Iterable[CylinderId], at: datetime
+    ) -> dict[CylinderId, CylinderFacts]:
+        """Return the facts of cylinders; one without facts is missing and therefore denied."""
+        return await cylinder_facts(tx, sorted(ids), at=at)
+
+    async def bundle(self, tx: Connection, at: datetime) -> Bundle:  # noqa: PLR6301
+        """Return the active policy bundle."""
+        return await active_bundle(tx, at)
+
+    async def bases_of_person(self, tx: Connection, subject: str, at: datetime) -> set[str]:  # noqa: PLR6301
+        """Return the permits and requests that a change of a person may touch."""
+        person_id = PersonId(UUID(subject.partition(":")[2]))
+        bases = {f"permit:{permit}" for permit in await live_permits_of_person(tx, person_id, at)}
+        rows = await tx.fetch(_SQL["current_requests_of_person"], person_id, at)
+        bases |= {f"request:{row['id']}" for row in rows}
+        rows = await tx.fetch(_SQL["find_open"], None, [person_id], None, None)
+        return bases | {row["basis_ref"] for row in rows if not row["basis_ref"].startswith("duty:")}
+
+    async def open_permits(self, tx: Connection) -> set[str]:  # noqa: PLR6301
+        """Return all permits that may still ask for something."""
+        return {f"permit:{permit}" for permit in await open_permit_ids(tx)}
+
+    async def persons_on_duty(self, tx: Connection, at: datetime) -> set[str]:  # noqa: PLR6301
+        """Return everybody who is on duty."""
+        return {f"person:{person_id}" for person_id, _ in await people_on_duty(tx, at)}
+
+    async def _permit(self, tx: Connection, permit_id: PermitId, at: datetime) -> BasisState:
+        facts = await permit_facts(tx, permit_id, at)
+        wishes = permit_wishes(facts, at, self._leases)
+        cause = f" ({facts.reason_code or facts.cause})" if facts.reason_code or facts.cause else ""
+        return BasisState(
+            wishes={wish.key: wish for wish in wishes},
+            heads=frozenset(facts.heads),
+            why=f"permit {facts.number} is {facts.state}{cause}",
+            locks_on=facts.personal_locks_on,
+            silent=facts.feed_ok != "yes",
+        )
+
+    async def _duties(self, tx: Connection, person_id: PersonId, at: datetime) -> BasisState:
+        person = await self.person(tx, person_id, at)
+        wishes = []
+        for duty in person.duties:
+            cylinders = frozenset(await cylinders_of_unit(tx, duty.unit_id, at=at))
+            wish = duty_wish(person_id, duty, cylinders, at, self._leases)
+            if wish is not None:
+                wishes.append(wish)
+        return BasisState(
+            wishes={wish.key: wish for wish in wishes}, heads=frozenset(person.heads), why="no longer on duty"
+        )
+
+    async def _request(self, tx: Connection, request_id: RequestId) -> BasisState:
+        row = await tx.fetchrow(_SQL["find_request"], request_id)
+        heads = frozenset({f"request:{request_id}"})
+        if row is None:
+            return BasisState({}, heads, "there is no such request")
+        request = request_of(row)
+        facts = await cylinder_facts(tx, sorted(request.cylinders))
+        points = len({fact.access_point_id for fact in facts.values()})
+        wish = request_wish(request, row["decided_at"] or request.asked_at, points, self._leases)
+        return BasisState({wish.key: wish} if wish else {}, heads, f"the request is {request.state}")

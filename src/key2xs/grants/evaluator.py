@@ -1,0 +1,367 @@
+"""Deciding grants again whenever a fact they rest on may have changed.
+
+Level-triggered: a mark says only *look at this subject*, and looking twice does no harm. One subject is one
+transaction, so one that cannot be evaluated never stops another. While it cannot, its grants rest on changed facts
+and are not effective, so keys are narrowed rather than left as they were.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from key2xs.core.crash import declare
+from key2xs.core.database import Connection, Database
+from key2xs.core.errors import NarrowOnly
+from key2xs.core.ids import CylinderId, PersonId
+from key2xs.core.sql import load_queries
+from key2xs.identity.types import PersonFacts
+from key2xs.ledger import Entry, Ledger
+from key2xs.plant.types import CylinderFacts
+from key2xs.policy.bundle import Bundle
+from key2xs.policy.types import Key, Reason
+from key2xs.policy.reasons import ReasonCode
+
+from .bases import BasisReader, BasisState
+from .decide import judge
+from .store import LeaseStore
+from .types import BasisKey, EndReason, KeyFacts, Lease, Verdict, Wish
+
+_SQL = load_queries("key2xs.grants")
+_DECIDED = declare("grants.evaluate.after_decide")
+_CLEARED = declare("grants.evaluate.after_clear")
+
+BUNDLE_SUBJECT = "bundle:policy"
+FIRST_RETRY = timedelta(seconds=5)
+LONGEST_RETRY = timedelta(minutes=5)
+# Facts that change under a look are read again; more often than this means somebody is changing them in a loop.
+READ_ATTEMPTS = 4
+# A window is walked from one change to the next to find where policy would say no; more changes than this within
+# one lease do not occur, and stopping early only makes the lease shorter.
+WINDOW_STEPS = 32
+
+
+class Evaluator:
+    """Decides one marked subject a step."""
+
+    name = "grants"
+
+    def __init__(
+        self, database: Database, ledger: Ledger, bases: BasisReader, keys: KeyFacts
+    ) -> None:
+        """Read bases with `bases` and keys through the port `keys`."""
+        self._database, self._ledger, self._bases, self._keys = database, ledger, bases, keys
+        self._store = LeaseStore(ledger)
+
+    async def step(self, now: datetime) -> datetime | None:
+        """Decide the next due subject; `now` when there was one, else when the next is due."""
+        subject = await self._database.transact(lambda tx: self._peek(tx, now))
+        if subject is None:
+            async with self._database.read() as tx:
+                due: datetime | None = await tx.fetchval(_SQL["next_mark"])
+                return due
+        try:
+            await self._database.transact(lambda tx: self._decide_marked(tx, now))
+        except Exception as error:  # noqa: BLE001 - its own failure must not stop the others
+            await self._database.transact(lambda tx, e=error: self._delay(tx, subject, now, e))  # type: ignore[misc]
+        return now
+
+    async def evaluate(self, tx: Connection, subject: str, at: datetime) -> None:
+        """Decide everything that one subject stands for, or mark what it fans out to."""
+        noun = subject.partition(":")[0]
+        if noun in {"permit", "request"}:
+            await self._settle(tx, subject, at)
+        elif noun == "person":
+            await self._settle(tx, subject, at)
+            await self.mark(tx, await self._bases.bases_of_person(tx, subject, at), at)
+        else:
+            await self.mark(tx, await self._fan_out(tx, subject), at)
+
+    async def mark(self, tx: Connection, subjects: Iterable[str], at: datetime) -> None:  # noqa: PLR6301
+        """Note that these subjects must be decided again."""
+        wanted = sorted(set(subjects))
+        if wanted:
+            await tx.execute(_SQL["mark"], wanted, at)
+
+    async def _peek(self, tx: Connection, now: datetime) -> str | None:  # noqa: PLR6301
+        row = await tx.fetchrow(_SQL["claim_mark"], now)
+        return row["subject"] if row else None
+
+    async def _decide_marked(self, tx: Connection, now: datetime) -> None:
+        row = await tx.fetchrow(_SQL["claim_mark"], now)
+        if row is None:
+            return
+        await self.evaluate(tx, row["subject"], now)
+        _DECIDED.reach()
+        await tx.execute(_SQL["clear_mark"], row["subject"], row["marks"])
+        _CLEARED.reach()
+
+    async def _delay(self, tx: Connection, subject: str, now: datetime, error: Exception) -> None:
+        row = await tx.fetchrow("SELECT failures FROM grant_mark WHERE subject = $1 FOR UPDATE", subject)
+        if row is None:
+            return
+        wait = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(row["failures"], 10))
+        problem = f"{type(error).__name__}: {error}"[:500]
+        await tx.execute(_SQL["delay_mark"], subject, now + wait, problem)
+        if row["failures"] == 0:
+            await self._ledger.record(
+                tx,
+                Entry(
+                    kind="grants:evaluation:fail",
+                    occurred_at=now,
+                    recorded_at=now,
+                    actor="system:grants",
+                    subjects=(subject,),
+                    body={"problem": type(error).__name__},
+                ),
+            )
+
+    async def _fan_out(self, tx: Connection, subject: str) -> set[str]:
+        leases = await self._store.find_open(tx, subject=subject)
+        marks = {_unit_of(lease) for lease in leases}
+        if subject.startswith(("asset:", "cylinder:", "access_point:", "zone:", "area:", "unit:")):
+            # What was unmapped may be mapped now: permits that got nothing have no lease to be found by.
+            marks |= await self._bases.open_permits(tx)
+        return marks
+
+    async def _settle(self, tx: Connection, subject: str, at: datetime) -> None:
+        """Bring the leases of one permit, person's duties or request in line with the facts."""
+        state, people, cylinders, keys, bundle, heads = await self._read(tx, subject, at)
+        leases = await self._leases_of(tx, subject)
+        wishes = dict(state.wishes)
+        for lease in leases:
+            wish = wishes.pop(lease.key, None)
+            if lease.ends_at <= at:
+                await self._store.end(
+                    tx, [lease], reason="lapsed", text="its window ran out", actor="system:clock", at=at
+                )
+            elif wish is None:
+                await self._lose(tx, lease, state, cylinders, "basis_lost", state.why_lost(lease.key), at)
+            else:
+                look = _Look(wish, people[wish.key.person_id], cylinders, keys[wish.key.person_id], bundle, at)
+                await self._again(tx, lease, look, state, heads)
+        for wish in wishes.values():
+            look = _Look(wish, people[wish.key.person_id], cylinders, keys[wish.key.person_id], bundle, at)
+            await self._begin(tx, look, heads, silent=state.silent)
+
+    async def _leases_of(self, tx: Connection, subject: str) -> list[Lease]:
+        if subject.startswith("person:"):
+            person = PersonId(_uuid(subject))
+            leases = await self._store.find_open(tx, persons=[person])
+            return [lease for lease in leases if lease.basis_ref.startswith("duty:")]
+        return await self._store.find_open(tx, basis_ref=subject)
+
+    async def _read(
+        self, tx: Connection, subject: str, at: datetime
+    ) -> tuple[
+        BasisState,
+        Mapping[PersonId, PersonFacts],
+        Mapping[CylinderId, CylinderFacts],
+        Mapping[PersonId, Key],
+        Bundle,
+        Mapping[str, int],
+    ]:
+        """Read all facts, lock their heads against change, and make sure they are still those that were read."""
+        heads: dict[str, int] = {}
+        for _ in range(READ_ATTEMPTS):
+            state = await self._bases.read(tx, subject, at)
+            leases = await self._leases_of(tx, subject)
+            persons = {key.person_id for key in state.wishes} | {lease.person_id for lease in leases}
+            wanted = {c for wish in state.wishes.values() for c in wish.cylinders}
+            wanted |= {c for lease in leases for c in lease.cylinders}
+            people = {person: await self._bases.person(tx, person, at) for person in sorted(persons)}
+            cylinders = await self._bases.cylinders(tx, wanted, at)
+            keys = {person: await self._keys.key_of(tx, person, at) for person in sorted(persons)}
+            bundle = await self._bases.bundle(tx, at)
+            subjects = {BUNDLE_SUBJECT, *state.heads}
+            subjects.update(head for facts in people.values() for head in facts.heads)
+            subjects.update(head for facts in cylinders.values() for head in facts.heads)
+            subjects.update(f"key:{key.id}" for key in keys.values() if key.id)
+            subjects.update(subject for lease in leases for subject in lease.facts)
+            if heads and subjects <= heads.keys():
+                return state, people, cylinders, keys, bundle, heads
+            # Locked now; the next round reads what is true under the lock.
+            heads = await self._ledger.share_heads(tx, subjects | heads.keys())
+        message = f"facts about {subject} keep changing while they are read"
+        raise RuntimeError(message)
+
+    async def _begin(
+        self, tx: Connection, look: "_Look", heads: Mapping[str, int], *, silent: bool
+    ) -> None:
+        wish = look.wish
+        ended = await self._store.last_end(tx, wish.key)
+        if ended is not None and wish.basis_at <= ended:
+            return  # P7: nothing comes back by itself.
+        if wish.ends_at <= look.at:
+            return
+        verdict = look.verdict()
+        if silent and verdict.allowed:
+            # P6: the source may have suspended it since. Running leases end by themselves; nothing new begins.
+            await self._store.put_refusal(tx, wish, _refused(verdict, "the permit system is silent"), look.at)
+            return
+        ends_at = min(look.first_refusal(verdict), wish.ends_at, wish.starts_at + wish.longest)
+        if not verdict.allowed or ends_at <= wish.starts_at:
+            await self._store.put_refusal(tx, wish, verdict, look.at)
+            return
+        try:
+            await self._ledger.require_widening(tx)
+        except NarrowOnly as narrow:
+            await self._store.put_refusal(tx, wish, _refused(verdict, str(narrow)), look.at)
+            return
+        state = "scheduled" if wish.starts_at > look.at else "active"
+        own = _own_heads(look, heads)
+        await self._store.insert(tx, _cut(wish, ends_at), verdict, state=state, heads=own, at=look.at)  # type: ignore[arg-type]
+
+    async def _again(
+        self, tx: Connection, lease: Lease, look: "_Look", state: BasisState, heads: Mapping[str, int]
+    ) -> None:
+        wish = look.wish
+        verdict = look.verdict()
+        kept = verdict.allowed & lease.cylinders
+        if not kept:
+            text = verdict.reasons[0].text if verdict.reasons else "no cylinder is left in it"
+            reason: EndReason = "emptied" if verdict.allowed else "denied"
+            await self._lose(tx, lease, state, look.cylinders, reason, text, look.at)
+            return
+        if wish.basis_at > lease.basis_at and not state.silent:
+            await self._store.end(
+                tx, [lease], reason="renewed", text="a newer basis took its place", actor="system:policy", at=look.at
+            )
+            await self._begin_renewed(tx, look, verdict, heads)
+            return
+        ends_at = min(lease.ends_at, wish.ends_at, look.first_refusal(verdict))
+        if ends_at <= look.at:
+            await self._lose(tx, lease, state, look.cylinders, "denied", "its window was cut", look.at)
+            return
+        now_state = "scheduled" if lease.starts_at > look.at else "active"
+        # A fact that no longer matters stays listed with its present version: rows are never deleted, and a stale
+        # version would keep the lease from ever being effective again.
+        own = {**{subject: heads[subject] for subject in lease.facts}, **_own_heads(look, heads)}
+        if (kept, now_state, ends_at) == (lease.cylinders, lease.state, lease.ends_at) and own == lease.facts:
+            return
+        narrowed = Verdict(kept, lease.cylinders - kept, verdict.reasons, verdict.until, verdict.bundle)
+        await self._store.update(
+            tx, lease, _cut(wish, ends_at), narrowed, state=now_state, ends_at=ends_at, heads=own, at=look.at  # type: ignore[arg-type]
+        )
+
+    async def _begin_renewed(
+        self, tx: Connection, look: "_Look", verdict: Verdict, heads: Mapping[str, int]
+    ) -> None:
+        wish = look.wish
+        ends_at = min(look.first_refusal(verdict), wish.ends_at, max(wish.starts_at, look.at) + wish.longest)
+        if ends_at > wish.starts_at:
+            state = "scheduled" if wish.starts_at > look.at else "active"
+            own = _own_heads(look, heads)
+            await self._store.insert(tx, _cut(wish, ends_at), verdict, state=state, heads=own, at=look.at)  # type: ignore[arg-type]
+
+    async def _lose(
+        self,
+        tx: Connection,
+        lease: Lease,
+        state: BasisState,
+        cylinders: Mapping[CylinderId, CylinderFacts],
+        reason: EndReason,
+        text: str,
+        at: datetime,
+    ) -> None:
+        """End a lease, or hold the lock-box part of it while personal locks are on (S3)."""
+        boxes = frozenset(
+            c for c in lease.cylinders if c in cylinders and cylinders[c].safety_role == "lock_box"
+        )
+        if boxes and state.locks_on and lease.state in {"active", "held"}:
+            if lease.state == "held" and boxes == lease.cylinders:
+                return
+            wish = state.held_wish(lease, boxes)
+            verdict = Verdict(
+                boxes,
+                lease.cylinders - boxes,
+                (Reason(ReasonCode.WINDOW_NOT_OPEN, f"{text}; held until personal locks are off (S3)"),),
+                None,
+                "",
+            )
+            await self._store.update(
+                tx, lease, wish, verdict, state="held", ends_at=lease.ends_at, heads=lease.facts, at=at, held_rule="S3"
+            )
+            return
+        await self._store.end(tx, [lease], reason=reason, text=text, actor="system:policy", at=at)
+
+
+class _Look:
+    """One wish with everything needed to decide it, at one instant."""
+
+    def __init__(
+        self,
+        wish: Wish,
+        person: PersonFacts,
+        cylinders: Mapping[CylinderId, CylinderFacts],
+        key: Key,
+        bundle: Bundle,
+        at: datetime,
+    ) -> None:
+        self.wish, self.person, self.cylinders = wish, person, cylinders
+        self.key, self.bundle, self.at = key, bundle, at
+
+    def verdict(self) -> Verdict:
+        """Decide now, or at the start of a lease that lies ahead."""
+        return self._judge(max(self.at, self.wish.starts_at))
+
+    def first_refusal(self, verdict: Verdict) -> datetime:
+        """Return the first instant at which the same facts would refuse what is allowed now.
+
+        A contract or qualification that ends inside the window has to be on the key from the start: once offline,
+        a key cannot be told.
+        """
+        end, until = self.wish.ends_at, verdict.until
+        for _ in range(WINDOW_STEPS):
+            if until is None or until >= end:
+                return end
+            later = self._judge(until)
+            if not verdict.allowed <= later.allowed:
+                return until
+            until = later.until
+        return until or end
+
+    def _judge(self, at: datetime) -> Verdict:
+        return judge(self.wish, self.person, self.cylinders, self.key, self.bundle, at)
+
+
+def _own_heads(look: _Look, heads: Mapping[str, int]) -> dict[str, int]:
+    wanted = {BUNDLE_SUBJECT, *look.wish.heads, *look.person.heads}
+    wanted.update(
+        head for c in look.wish.cylinders if c in look.cylinders for head in look.cylinders[c].heads
+    )
+    if look.key.id:
+        wanted.add(f"key:{look.key.id}")
+    return {subject: heads[subject] for subject in sorted(wanted)}
+
+
+def _refused(verdict: Verdict, why: str) -> Verdict:
+    reasons = (Reason(ReasonCode.UNKNOWN, why),)
+    return Verdict(frozenset(), verdict.allowed | verdict.denied, reasons, None, verdict.bundle)
+
+
+def _cut(wish: Wish, ends_at: datetime) -> Wish:
+    return Wish(
+        key=wish.key,
+        kind=wish.kind,
+        cylinders=wish.cylinders,
+        starts_at=wish.starts_at,
+        ends_at=ends_at,
+        basis_at=wish.basis_at,
+        basis=wish.basis,
+        longest=wish.longest,
+        heads=wish.heads,
+        sod_conflicts=wish.sod_conflicts,
+        locks_on=wish.locks_on,
+    )
+
+
+def _unit_of(lease: Lease) -> str:
+    """Return the subject whose evaluation decides this lease."""
+    return f"person:{lease.person_id}" if lease.basis_ref.startswith("duty:") else lease.basis_ref
+
+
+def _uuid(subject: str) -> UUID:
+    return UUID(subject.partition(":")[2])
+
+
+__all__ = ["BUNDLE_SUBJECT", "BasisKey", "Evaluator"]

@@ -1,0 +1,95 @@
+"""What other rooms read about grants."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from key2xs.core.database import Connection
+from key2xs.core.ids import CylinderId, GrantId, PersonId
+from key2xs.core.sql import load_queries
+
+from .store import lease_of
+from .types import Lease
+
+_SQL = load_queries("key2xs.grants")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGrant:
+    """A grant that may have to be on its holder's key.
+
+    `stale` grants rest on facts that changed since they were decided: they are not effective until `unit` is
+    decided again.
+    """
+
+    id: GrantId
+    cylinders: frozenset[CylinderId]
+    starts_at: datetime
+    ends_at: datetime
+    stale: bool
+    unit: str
+    held: bool
+
+
+async def grants_of_holder(tx: Connection, person_id: PersonId, at: datetime, ahead: datetime) -> list[HeldGrant]:
+    """Return the open grants of a person that run at `at` or start by `ahead`."""
+    rows = await tx.fetch(_SQL["effective_of_person"], person_id, at, ahead)
+    return [
+        HeldGrant(
+            id=row["id"],
+            cylinders=frozenset(row["cylinders"]),
+            starts_at=row["starts_at"],
+            ends_at=row["ends_at"],
+            # Held grants wait for a rule, not for facts: a changed fact is why they are held.
+            stale=not row["unchanged"] and row["state"] != "held",
+            unit=f"person:{person_id}" if row["basis_ref"].startswith("duty:") else row["basis_ref"],
+            held=row["state"] == "held",
+        )
+        for row in rows
+    ]
+
+
+async def get_lease(tx: Connection, grant_id: UUID) -> Lease | None:
+    """Return one lease, open or ended."""
+    row = await tx.fetchrow(_SQL["find_lease"], grant_id)
+    return lease_of(row) if row is not None else None
+
+
+async def leases_of_basis(tx: Connection, basis_ref: str) -> list[Lease]:
+    """Return the newest leases of one basis."""
+    return [lease_of(row) for row in await tx.fetch(_SQL["leases_of_basis"], basis_ref)]
+
+
+async def leases_of_person(tx: Connection, person_id: PersonId) -> list[Lease]:
+    """Return the newest leases of one person."""
+    return [lease_of(row) for row in await tx.fetch(_SQL["leases_of_person"], person_id)]
+
+
+async def open_leases_of_cylinder(tx: Connection, cylinder_id: CylinderId) -> list[Lease]:
+    """Return the open leases that cover a cylinder."""
+    return [lease_of(row) for row in await tx.fetch(_SQL["leases_of_cylinder"], cylinder_id)]
+
+
+async def covering_leases(
+    tx: Connection, person_id: PersonId, cylinder_id: CylinderId, at: datetime
+) -> list[Lease]:
+    """Return the leases of a person that covered a cylinder at an instant, open or ended since."""
+    return [lease_of(row) for row in await tx.fetch(_SQL["covering"], person_id, cylinder_id, at)]
+
+
+async def ended_lease_before(
+    tx: Connection, person_id: PersonId, cylinder_id: CylinderId, at: datetime
+) -> Lease | None:
+    """Return the newest lease of a person on a cylinder that had ended by an instant."""
+    row = await tx.fetchrow(_SQL["ended_before"], person_id, cylinder_id, at)
+    return lease_of(row) if row is not None else None
+
+
+async def leases_ending_before(tx: Connection, at: datetime, limit: int) -> list[Lease]:
+    """Return open leases that end by an instant, the earliest first."""
+    return [lease_of(row) for row in await tx.fetch(_SQL["ending_before"], at, limit)]
+
+
+async def count_states(tx: Connection) -> dict[str, int]:
+    """Return how many leases stand in which state."""
+    return {row["state"]: row["leases"] for row in await tx.fetch(_SQL["count_states"])}

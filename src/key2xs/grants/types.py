@@ -1,0 +1,121 @@
+"""The nouns of the grants room."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, Protocol, TypeAlias
+
+from key2xs.core.database import Connection
+from key2xs.core.ids import CylinderId, GrantId, PersonId, RequestId
+from key2xs.policy.types import Basis, BasisKind, FactWindow, Key, Reason
+
+GrantState: TypeAlias = Literal["scheduled", "active", "held", "ended"]
+
+EndReason: TypeAlias = Literal[
+    "basis_lost",  # the permit, step, sign-on, duty or approval is gone
+    "denied",  # policy no longer allows it
+    "emptied",  # no cylinder is left in it
+    "killed",  # a person stopped this grant, key or person
+    "lapsed",  # its window ran out
+    "renewed",  # a newer basis took its place
+    "revoked",  # a person revoked a set it belongs to
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BasisKey:
+    """What a lease is for: one person, one basis, one step of it."""
+
+    person_id: PersonId
+    ref: str
+    """`permit:<id>`, `duty:<role>:<unit id>` or `request:<id>`."""
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A lease that the facts ask for, before policy was asked.
+
+    `basis_at` is when the basis arose: a wish older than the end of an earlier lease for the same thing gives
+    nothing back. `longest` caps the lease. `heads` are the subjects whose change makes the wish stale.
+    """
+
+    key: BasisKey
+    kind: BasisKind
+    cylinders: frozenset[CylinderId]
+    starts_at: datetime
+    ends_at: datetime
+    basis_at: datetime
+    basis: Basis[FactWindow]
+    longest: timedelta
+    heads: frozenset[str]
+    sod_conflicts: frozenset[str] | None = frozenset()
+    locks_on: bool | None = None
+    """Personal locks still on the permit's lock boxes (S3); None when it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What policy says of a wish: the cylinders it allows, why, and until when that is known to hold."""
+
+    allowed: frozenset[CylinderId]
+    denied: frozenset[CylinderId]
+    reasons: tuple[Reason, ...]
+    until: datetime | None
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A grant as stored."""
+
+    id: GrantId
+    person_id: PersonId
+    basis_kind: BasisKind
+    basis_ref: str
+    basis_step: str
+    basis_at: datetime
+    starts_at: datetime
+    ends_at: datetime
+    state: GrantState
+    reference: str
+    due_at: datetime | None
+    cylinders: frozenset[CylinderId]
+    held_rule: str | None = None
+    ended_at: datetime | None = None
+    end_reason: EndReason | None = None
+    facts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def key(self) -> BasisKey:
+        """What the lease is for."""
+        return BasisKey(self.person_id, self.basis_ref, self.basis_step)
+
+    @property
+    def subject(self) -> str:
+        """The lease as a subject of the log."""
+        return f"grant:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody asks for access that no permit or duty gives."""
+
+    id: RequestId
+    kind: Literal["approved_request", "emergency"]
+    person_id: PersonId
+    requester_id: PersonId
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    state: Literal["requested", "approved", "refused", "withdrawn"]
+    asked_at: datetime
+    cylinders: frozenset[CylinderId]
+    approvers: frozenset[PersonId]
+
+
+class KeyFacts(Protocol):
+    """What grants ask of the keys room, which comes later in the house."""
+
+    async def key_of(self, tx: Connection, person_id: PersonId, at: datetime) -> Key:
+        """Return the key that would carry a grant of this person, or one that stands for having none."""
+        ...

@@ -1,0 +1,239 @@
+"""Who may open what: the projection that answers at once, kept beside every change of what may be on a key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from key2xs.core.database import Connection
+from key2xs.core.ids import CylinderId, GrantId, KeyId, KeySystemId, PersonId
+from key2xs.core.sql import load_queries
+from key2xs.grants.reads import get_lease
+from key2xs.ledger import Entry, Lane, Ledger
+
+from .custody import Custody
+from .exposure_map import ExposureMap
+from .exposure_types import (
+    DEFAULT_SETTINGS,
+    Exposure,
+    ExposureKind,
+    ExposureSettings,
+    KeyOnRecord,
+    WorksUntil,
+    possible_programs,
+)
+from .port import ProgrammingState
+from .registry import lock_of
+from .targets import Targets
+from .types import MayOpen, StoredKey
+
+_SQL = load_queries("key2xs.keys")
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The answer for one key at one cylinder, with everything it rests on."""
+
+    cylinder_id: CylinderId | None
+    lock: str
+    exposure: Exposure
+    works_until: WorksUntil
+    grant_id: GrantId | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyExposure:
+    """The answers for one key. `at` is the worst of them; None with *no bound* or when nothing may open."""
+
+    key: StoredKey
+    person_id: PersonId | None
+    as_of: datetime | None
+    pairs: tuple[Pair, ...]
+
+    @property
+    def kind(self) -> ExposureKind:
+        """The worst answer of all cylinders."""
+        order = list(ExposureKind)
+        kinds = [pair.exposure.kind for pair in self.pairs]
+        return max(kinds, key=order.index) if kinds else ExposureKind.PROVEN_END
+
+    @property
+    def at(self) -> datetime | None:
+        """The latest instant at which the key could open any of its cylinders."""
+        ends = [pair.exposure.at for pair in self.pairs]
+        known = [end for end in ends if end is not None]
+        return max(known) if known and len(known) == len(ends) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    person_id: PersonId | None
+    grant_id: GrantId | None
+    basis: str | None
+    allowed_until: datetime | None
+    kind: str
+    exposed_until: datetime
+
+
+class Openers:
+    """Keeps and reads the projection."""
+
+    def __init__(
+        self, ledger: Ledger, targets: Targets, custody: Custody, settings: Mapping[str, ExposureSettings]
+    ) -> None:
+        """`settings` by the name of the key system."""
+        self._ledger, self._targets, self._custody, self._settings = ledger, targets, custody, settings
+        self._maps: dict[tuple[KeySystemId, int], tuple[ExposureMap, dict[str, CylinderId]]] = {}
+
+    async def refresh(self, tx: Connection, key: StoredKey, at: datetime) -> bool:
+        """Bring the rows of one key in line with what may be on it; False when they were."""
+        answer = await self.exposure_of(tx, key, at)
+        wanted = await self._rows(tx, answer)
+        current = {row["cylinder_id"]: row for row in await tx.fetch(_SQL["openers_of_key"], key.id)}
+        gone = [c for c, row in current.items() if c not in wanted or _stored(row) != wanted[c]]
+        new = {c: row for c, row in wanted.items() if c not in current or _stored(current[c]) != row}
+        if not gone and not new:
+            return False
+        entry = await self._ledger.record(
+            tx,
+            Entry(
+                kind="keys:exposure:state",
+                occurred_at=at,
+                recorded_at=at,
+                actor="system:keys",
+                subjects=(key.subject,),
+                heads=(f"openers:{key.id}",),
+                body={
+                    "kind": str(answer.kind),
+                    "at": answer.at.isoformat() if answer.at else None,
+                    "cylinders": [
+                        {"cylinder": str(c), "kind": row.kind, "until": _shown(row.exposed_until)}
+                        for c, row in sorted(new.items())
+                    ],
+                    "ended": [str(c) for c in sorted(gone) if c not in wanted],
+                },
+                lane=Lane.BULK,
+            ),
+        )
+        if gone:
+            await tx.execute(_SQL["close_openers"], key.id, gone, at, entry)
+        for cylinder, row in sorted(new.items()):
+            await tx.execute(
+                _SQL["insert_opener"], cylinder, key.id, at, row.person_id, row.grant_id, row.basis,
+                row.allowed_until, row.kind, row.exposed_until, entry,
+            )  # fmt: skip
+        return True
+
+    async def exposure_of(self, tx: Connection, key: StoredKey, at: datetime) -> KeyExposure:
+        """Answer for every cylinder that a program possibly on the key opens."""
+        places, cylinders = await self._map(tx, key.system_id)
+        record, allowed = await self._record(tx, key)
+        pairs = []
+        for group in places.of_key(record, allowed=allowed):
+            pairs += [
+                Pair(
+                    cylinders.get(lock),
+                    lock,
+                    group.exposure,
+                    places.works_until(record, lock),
+                    GrantId(_uuid(allowed[lock])) if lock in allowed else None,
+                )
+                for lock in group.locks
+            ]
+        holder = await self._custody.holder_at(tx, key.id, at)
+        return KeyExposure(key, holder, record.as_of, tuple(sorted(pairs, key=lambda pair: pair.lock)))
+
+    async def may_open(self, tx: Connection, cylinder_id: CylinderId, at: datetime) -> list[MayOpen]:
+        """Return the keys that could open a cylinder at an instant, as known now."""
+        rows = await tx.fetch(_SQL["may_open"], cylinder_id, at)
+        return [
+            MayOpen(
+                cylinder_id=row["cylinder_id"],
+                key_id=row["key_id"],
+                stamp=row["stamp"],
+                person_id=row["person_id"],
+                grant_id=row["grant_id"],
+                basis=row["basis"],
+                since=row["since"],
+                allowed_until=row["allowed_until"],
+                kind=row["kind"],
+                exposed_until=None if row["exposed_until"] >= FOR_EVER else row["exposed_until"],
+            )
+            for row in rows
+        ]
+
+    async def _rows(self, tx: Connection, answer: KeyExposure) -> dict[CylinderId, _Row]:
+        rows: dict[CylinderId, _Row] = {}
+        for pair in answer.pairs:
+            if pair.cylinder_id is None:
+                continue
+            lease = await get_lease(tx, pair.grant_id) if pair.grant_id else None
+            rows[pair.cylinder_id] = _Row(
+                person_id=answer.person_id,
+                grant_id=pair.grant_id,
+                basis=lease.basis_kind if lease else None,
+                allowed_until=lease.ends_at if lease else None,
+                kind=str(pair.exposure.kind),
+                exposed_until=pair.exposure.at or FOR_EVER,
+            )
+        return rows
+
+    async def _record(self, tx: Connection, key: StoredKey) -> tuple[KeyOnRecord, dict[str, str]]:
+        target = await self._targets.find(tx, key.id)
+        programs = possible_programs(await self._targets.programs(tx, key.id))
+        reading = (target.reading if target else None) or {}
+        allowed: dict[str, str] = {}
+        if target is not None and target.grants and not target.block:
+            rows = await tx.fetch(_SQL["locks_of_grants"], key.system_id, list(target.grants))
+            allowed = {row["external_id"]: str(row["grant_id"]) for row in rows}
+        return (
+            KeyOnRecord(
+                vendor_key=key.external_id,
+                kind=key.kind,
+                programs=programs,
+                programming_state=ProgrammingState(str(reading.get("state", "unknown"))),
+                as_of=(target.read_at if target else None) or datetime.min.replace(tzinfo=UTC),
+                was_empty_before=bool(reading) and "on_device" in reading and reading["on_device"] is None,
+                hidden_rights=not reading.get("outside_visible", True),
+                blocked_at=key.blocked_at,
+            ),
+            allowed,
+        )
+
+    async def _map(self, tx: Connection, system_id: KeySystemId) -> tuple[ExposureMap, dict[str, CylinderId]]:
+        version = await tx.fetchval(_SQL["locks_version"], system_id) or 0
+        found = self._maps.get((system_id, version))
+        if found is None:
+            rows = await tx.fetch(_SQL["locks_of_system"], system_id)
+            name = await tx.fetchval(_SQL["system_name"], system_id)
+            cylinders = {row["external_id"]: row["cylinder_id"] for row in rows if row["cylinder_id"]}
+            settings = self._settings.get(name, DEFAULT_SETTINGS)
+            found = (ExposureMap([lock_of(row) for row in rows], settings=settings), cylinders)
+            self._maps = {place: kept for place, kept in self._maps.items() if place[0] != system_id}
+            self._maps[system_id, version] = found
+        return found
+
+
+def _stored(row: Mapping[str, Any]) -> _Row:
+    return _Row(
+        row["person_id"],
+        row["grant_id"],
+        row["basis"],
+        row["allowed_until"],
+        row["kind"],
+        row["exposed_until"],
+    )
+
+
+def _shown(until: datetime) -> str | None:
+    return None if until >= FOR_EVER else until.isoformat()
+
+
+def _uuid(text: str) -> Any:
+    from uuid import UUID
+
+    return UUID(text)
+
+
+__all__ = ["FOR_EVER", "KeyExposure", "KeyId", "Openers", "Pair"]

@@ -1,0 +1,361 @@
+-- Statements of the keys room.
+
+-- name: find_system
+-- A key system by its configured name.
+SELECT * FROM key_system WHERE name = $1
+
+-- name: system_name
+-- The configured name of a key system.
+SELECT name FROM key_system WHERE id = $1
+
+-- name: list_systems
+-- All key systems.
+SELECT * FROM key_system ORDER BY name
+
+-- name: insert_system
+-- A key system seen for the first time.
+INSERT INTO key_system (id, name, vendor, entry) VALUES ($1, $2, $3, $4)
+
+-- name: set_inventory
+-- When everything was listed last.
+UPDATE key_system SET inventory_at = $2, visibility_complete = $3, entry = $4 WHERE id = $1
+
+-- name: find_key
+-- A key by id or by the stamp printed on it.
+SELECT * FROM key_key WHERE ($1::uuid IS NOT NULL AND id = $1) OR ($2::text IS NOT NULL AND lower(stamp) = lower($2))
+
+-- name: list_keys
+-- Keys by stamp.
+SELECT * FROM key_key WHERE $1::text IS NULL OR lower(stamp) LIKE lower($1) || '%' ORDER BY stamp, id LIMIT $2
+
+-- name: keys_of_system
+-- All keys of a key system.
+SELECT * FROM key_key WHERE system_id = $1
+
+-- name: find_vendor_key
+-- A key by the vendor's id.
+SELECT * FROM key_key WHERE system_id = $1 AND external_id = $2
+
+-- name: insert_key
+-- A key listed for the first time.
+INSERT INTO key_key (id, system_id, external_id, stamp, kind, deleted, entry) VALUES ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: update_key
+-- A key listed differently.
+UPDATE key_key SET stamp = $3, kind = $4, deleted = $5, entry = $6 WHERE system_id = $1 AND external_id = $2
+
+-- name: adopt_key
+-- The first hand-out through Key2XS: from now on the key may be written.
+UPDATE key_key SET adopted_at = $2, entry = $3 WHERE id = $1
+
+-- name: set_emergency
+-- S1: this key never enters a block list or a mass action.
+UPDATE key_key SET emergency = $2, entry = $3 WHERE id = $1
+
+-- name: block_key
+-- Lost, stolen or killed.
+UPDATE key_key SET blocked_at = $2, block_reason = $3, entry = $4 WHERE id = $1
+
+-- name: locks_of_system
+-- All locks of a key system, with the cylinders they are.
+SELECT lock.*, coalesce(lock.cylinder_id, cylinder.id) AS cylinder_id
+FROM key_lock AS lock JOIN key_system AS system ON system.id = lock.system_id
+LEFT JOIN plant_cylinder AS cylinder
+    ON cylinder.external_id = lock.external_id AND cylinder.vendor = system.vendor
+WHERE lock.system_id = $1 ORDER BY lock.external_id
+
+-- name: locks_version
+-- Rises when any lock of the system or the plant's cylinders changed.
+SELECT greatest(
+    (SELECT max(entry) FROM key_lock WHERE system_id = $1), (SELECT max(entry) FROM plant_cylinder))
+
+-- name: put_lock
+-- A lock, new or changed.
+INSERT INTO key_lock (system_id, external_id, marking, has_clock, clock_set_at, honours_limits, online_required,
+    is_networked, hidden_rights, rights, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (system_id, external_id) DO UPDATE SET marking = excluded.marking, has_clock = excluded.has_clock,
+    clock_set_at = excluded.clock_set_at, honours_limits = excluded.honours_limits,
+    online_required = excluded.online_required, is_networked = excluded.is_networked,
+    hidden_rights = excluded.hidden_rights, rights = excluded.rights, entry = excluded.entry
+
+-- name: locks_of_cylinders
+-- The locks of this system that are these cylinders.
+SELECT cylinder.id AS cylinder_id, lock.external_id
+FROM plant_cylinder AS cylinder
+JOIN key_system AS system ON system.id = $1 AND system.vendor = cylinder.vendor
+JOIN key_lock AS lock ON lock.system_id = system.id AND lock.external_id = cylinder.external_id
+WHERE cylinder.id = ANY($2::uuid[])
+
+-- name: locks_of_grants
+-- The locks of this system that these grants cover.
+SELECT part.grant_id, lock.external_id
+FROM grant_cylinder AS part JOIN plant_cylinder AS cylinder ON cylinder.id = part.cylinder_id
+JOIN key_system AS system ON system.id = $1 AND system.vendor = cylinder.vendor
+JOIN key_lock AS lock ON lock.system_id = system.id AND lock.external_id = cylinder.external_id
+WHERE part.grant_id = ANY($2::uuid[]) AND part.removed_at IS NULL
+
+-- name: rights_of_system
+-- All rights of a key system.
+SELECT * FROM key_right WHERE system_id = $1 ORDER BY external_id
+
+-- name: put_right
+-- A right, new or changed.
+INSERT INTO key_right (system_id, external_id, name, locks, writable, entry) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (system_id, external_id) DO UPDATE SET name = excluded.name, locks = excluded.locks,
+    writable = excluded.writable, entry = excluded.entry
+
+-- name: insert_custody
+-- A key goes to a person, until further notice.
+INSERT INTO key_custody (key_id, person_id, during, known, entry)
+VALUES ($1, $2, tstzrange($3, NULL), int8range($4, NULL), $4)
+
+-- name: insert_custody_span
+-- What is known now about a custody that ended.
+INSERT INTO key_custody (key_id, person_id, during, known, entry)
+VALUES ($1, $2, tstzrange($3, $4), int8range($5, NULL), $5)
+
+-- name: close_custody
+-- What was known about a custody until now; returns since when the person had the key.
+UPDATE key_custody SET known = int8range(lower(known), $3), entry = $3
+WHERE key_id = $1 AND upper_inf(known) AND during @> $2::timestamptz
+RETURNING lower(during) AS since
+
+-- name: holder_at
+-- Who had a key at an instant, as known now.
+SELECT person_id FROM key_custody WHERE key_id = $1 AND upper_inf(known) AND during @> $2::timestamptz
+
+-- name: keys_of_person
+-- The keys a person had at an instant, as known now.
+SELECT key.* FROM key_custody AS custody JOIN key_key AS key ON key.id = custody.key_id
+WHERE custody.person_id = $1 AND upper_inf(custody.known) AND custody.during @> $2::timestamptz ORDER BY key.stamp
+
+-- name: keys_out
+-- All keys that are out at an instant.
+SELECT key.*, custody.person_id, lower(custody.during) AS since
+FROM key_custody AS custody JOIN key_key AS key ON key.id = custody.key_id
+WHERE upper_inf(custody.known) AND custody.during @> $1::timestamptz ORDER BY lower(custody.during), key.stamp
+
+-- name: keys_to_mark
+-- The keys that these people have, and these keys.
+SELECT key_id AS id FROM key_custody
+WHERE person_id = ANY($1::uuid[]) AND upper_inf(known) AND during @> $3::timestamptz
+UNION SELECT unnest($2::uuid[])
+
+-- name: find_target
+-- The target of a key.
+SELECT * FROM key_target WHERE key_id = $1
+
+-- name: list_targets
+-- Targets that are not where they should be.
+SELECT target.*, key.stamp FROM key_target AS target JOIN key_key AS key ON key.id = target.key_id
+WHERE target.delivered_at IS NULL OR target.problem IS NOT NULL ORDER BY target.asked_at DESC LIMIT $1
+
+-- name: insert_target
+-- A key's target, empty at first.
+INSERT INTO key_target (id, system_id, key_id, generation, desired, grants, cannot, asked_at, entry)
+VALUES ($1, $2, $3, 0, $4, '{}', '{}', $5, $6)
+
+-- name: set_desired
+-- What the key should have.
+UPDATE key_target SET generation = $2, desired = $3, block = $4, grants = $5, cannot = $6, asked_at = $7,
+    accepted_at = $8, delivered_at = $9, entry = $10 WHERE id = $1
+
+-- name: set_accepted
+-- The vendor accepted the order.
+UPDATE key_target SET accepted_at = coalesce(accepted_at, $2), entry = $3 WHERE id = $1
+
+-- name: set_reading
+-- What the vendor said last.
+UPDATE key_target SET reading = $2, read_at = $3, delivered_at = $4,
+    accepted_at = CASE WHEN $4::timestamptz IS NULL THEN accepted_at ELSE coalesce(accepted_at, $4) END, entry = $5
+WHERE id = $1
+
+-- name: set_problem
+-- Why a target is stuck.
+UPDATE key_target SET problem = $2, entry = $3 WHERE id = $1
+
+-- name: insert_program
+-- A program that may be on the key from now on.
+INSERT INTO key_program (id, key_id, program, origin, grants, written_at, proven_at, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
+-- name: programs_on
+-- The programs that may be on a key, oldest first.
+SELECT * FROM key_program WHERE key_id = $1 AND gone_at IS NULL ORDER BY written_at, entry
+
+-- name: set_ordered
+-- The order for the newest program of ours was accepted.
+UPDATE key_program SET ordered_at = coalesce(ordered_at, $2), entry = $3
+WHERE id = (SELECT id FROM key_program WHERE key_id = $1 AND gone_at IS NULL ORDER BY written_at DESC, entry DESC LIMIT 1)
+
+-- name: unfetched_program
+-- Whether the newest ordered program was not seen on its way yet.
+SELECT true FROM key_program WHERE key_id = $1 AND gone_at IS NULL AND ordered_at IS NOT NULL
+    AND fetched_at IS NULL AND proven_at IS NULL
+
+-- name: set_fetched
+-- The device took the newest ordered program.
+UPDATE key_program SET fetched_at = $2, entry = $3
+WHERE key_id = $1 AND gone_at IS NULL AND ordered_at IS NOT NULL AND fetched_at IS NULL AND proven_at IS NULL
+
+-- name: set_proven
+-- The device acknowledged this program.
+UPDATE key_program SET proven_at = $2, entry = $3 WHERE id = $1
+
+-- name: set_gone
+-- These programs are no longer on the key.
+UPDATE key_program SET gone_at = $2, entry = $3 WHERE id = ANY($1::uuid[])
+
+-- name: make_work
+-- Work on a new target, due at once.
+INSERT INTO key_work (target_id, next_at) VALUES ($1, $2) ON CONFLICT DO NOTHING
+
+-- name: mark_work
+-- Make a target due.
+INSERT INTO key_work (target_id, next_at, lane) VALUES ($1, $2, $3)
+ON CONFLICT (target_id) DO UPDATE SET next_at = least(key_work.next_at, excluded.next_at),
+    lane = least(key_work.lane, excluded.lane), marks = key_work.marks + 1
+
+-- name: claim_work
+-- The most urgent due target that nobody works on, or whose worker stalled.
+SELECT work.*, target.key_id FROM key_work AS work JOIN key_target AS target ON target.id = work.target_id
+WHERE target.system_id = $1 AND work.next_at <= $2::timestamptz
+  AND (work.leased_until IS NULL OR work.leased_until < $3::timestamptz)
+ORDER BY work.lane, work.next_at, work.target_id LIMIT 1 FOR UPDATE OF work SKIP LOCKED
+
+-- name: lease_work
+-- Mine now; every new holder raises the fence.
+UPDATE key_work SET leased_until = $2, leased_by = $3, fence = fence + 1 WHERE target_id = $1
+
+-- name: check_fence
+-- Whether the target is still mine.
+SELECT true FROM key_work WHERE target_id = $1 AND fence = $2 FOR UPDATE
+
+-- name: release_work
+-- Done for now; a mark that came meanwhile keeps the target due.
+UPDATE key_work SET leased_until = NULL, leased_by = NULL, failures = $4,
+    lane = CASE WHEN marks = $5 THEN 1 ELSE lane END,
+    next_at = CASE WHEN marks = $5 THEN $3 ELSE least(next_at, $3) END
+WHERE target_id = $1 AND fence = $2
+
+-- name: next_work
+-- When the next target of a key system is due.
+SELECT min(work.next_at) FROM key_work AS work JOIN key_target AS target ON target.id = work.target_id
+WHERE target.system_id = $1 AND work.leased_until IS NULL
+
+-- name: insert_call
+-- The intent, before the call.
+INSERT INTO key_call (id, target_id, fence, operation, started_at) VALUES ($1, $2, $3, $4, $5)
+
+-- name: finish_call
+-- How the call ended.
+UPDATE key_call SET finished_at = $2, outcome = $3 WHERE id = $1
+
+-- name: unsettled_calls
+-- Whether a write without known outcome may still be under way.
+SELECT true FROM key_call WHERE target_id = $1 AND finished_at IS NULL AND started_at > $2 LIMIT 1
+
+-- name: open_calls
+-- How many calls have no known outcome.
+SELECT count(*) FROM key_call WHERE finished_at IS NULL AND started_at > $1
+
+-- name: openers_of_key
+-- The present answers for one key.
+SELECT * FROM key_may_open WHERE key_id = $1 AND gone_at = 'infinity'
+
+-- name: close_openers
+-- Answers that no longer hold.
+UPDATE key_may_open SET gone_at = $3, entry = $4
+WHERE key_id = $1 AND cylinder_id = ANY($2::uuid[]) AND gone_at = 'infinity'
+
+-- name: insert_opener
+-- An answer that holds from now on.
+INSERT INTO key_may_open (cylinder_id, key_id, since, person_id, grant_id, basis, allowed_until, kind, exposed_until, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (cylinder_id, key_id, since) DO UPDATE SET gone_at = 'infinity', person_id = excluded.person_id,
+    grant_id = excluded.grant_id, basis = excluded.basis, allowed_until = excluded.allowed_until,
+    kind = excluded.kind, exposed_until = excluded.exposed_until, entry = excluded.entry
+
+-- name: may_open
+-- Keys that could open a cylinder at an instant. Rows that were gone by then are not touched.
+SELECT opener.*, key.stamp FROM key_may_open AS opener JOIN key_key AS key ON key.id = opener.key_id
+WHERE opener.cylinder_id = $1 AND opener.gone_at > $2 AND opener.since <= $2 AND opener.exposed_until > $2
+ORDER BY key.stamp
+
+-- name: exposed_keys
+-- Keys with an answer that is not over by an instant, worst first, for the console.
+SELECT opener.key_id, key.stamp, max(opener.person_id::text)::uuid AS person_id, count(*) AS cylinders,
+    max(opener.exposed_until) AS until
+FROM key_may_open AS opener JOIN key_key AS key ON key.id = opener.key_id
+WHERE opener.gone_at = 'infinity' AND opener.kind IN ('bound', 'no_bound') AND opener.exposed_until > $1
+GROUP BY opener.key_id, key.stamp ORDER BY max(opener.exposed_until) DESC, key.stamp LIMIT $2
+
+-- name: cursor_of
+-- Where the log of a key system was read up to.
+SELECT cursor FROM key_cursor WHERE system_id = $1
+
+-- name: put_cursor
+-- Where the log of a key system was read up to.
+INSERT INTO key_cursor (system_id, cursor, pulled_at) VALUES ($1, $2, $3)
+ON CONFLICT (system_id) DO UPDATE SET cursor = excluded.cursor, pulled_at = excluded.pulled_at
+
+-- name: pulled_at
+-- When the log of each key system was last read to its end.
+SELECT system.name, cursor.pulled_at FROM key_system AS system
+LEFT JOIN key_cursor AS cursor ON cursor.system_id = system.id ORDER BY system.name
+
+-- name: load_session
+-- The vendor session a successor may have to end.
+SELECT sealed, base_url, opened_at FROM key_session WHERE system_id = $1 AND sealed IS NOT NULL
+
+-- name: save_session
+-- Kept before it is used for anything else.
+INSERT INTO key_session (system_id, sealed, base_url, opened_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (system_id) DO UPDATE SET sealed = excluded.sealed, base_url = excluded.base_url,
+    opened_at = excluded.opened_at
+
+-- name: clear_session
+-- The vendor ended it.
+UPDATE key_session SET sealed = NULL, opened_at = NULL WHERE system_id = $1
+
+-- name: known_events
+-- Which of these rows were stored before.
+SELECT vendor_event_id FROM key_event WHERE system_id = $1 AND vendor_event_id = ANY($2::text[])
+
+-- name: insert_event
+-- A row of a lock's log.
+INSERT INTO key_event (id, system_id, vendor_event_id, occurred_at, time_quality, read_at, arrived_at, lock_external_id,
+    cylinder_id, key_external_id, key_id, person_id, person_certain, outcome, class, why, grant_id, raw_type, recorded_at, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+
+-- name: cylinder_of_lock
+-- The cylinder that a lock of this system is.
+SELECT cylinder.id FROM plant_cylinder AS cylinder JOIN key_system AS system ON system.vendor = cylinder.vendor
+WHERE system.id = $1 AND cylinder.external_id = $2
+
+-- name: was_possible
+-- Whether a key could open a cylinder at an instant, as the projection said.
+SELECT grant_id, kind, exposed_until FROM key_may_open
+WHERE cylinder_id = $1 AND key_id = $2 AND since <= $3 AND gone_at > $3 AND exposed_until > $3
+
+-- name: events_to_class_again
+-- Recent rows of these keys or holders, whose class may change now that more is known.
+SELECT * FROM key_event WHERE arrived_at > $3 AND outcome = 'opened'
+  AND (key_id = ANY($1::uuid[]) OR person_id = ANY($2::uuid[])
+       OR (person_id IS NULL AND key_id IN (SELECT key_id FROM key_custody WHERE person_id = ANY($2::uuid[]))))
+ORDER BY occurred_at LIMIT 500
+
+-- name: set_class
+-- A row classed again.
+UPDATE key_event SET class = $2, why = $3, person_id = $4, grant_id = $5, entry = $6 WHERE id = $1
+
+-- name: recent_events
+-- The newest rows, of everything or of one key or cylinder.
+SELECT * FROM key_event WHERE ($1::uuid IS NULL OR key_id = $1) AND ($2::uuid IS NULL OR cylinder_id = $2)
+  AND ($3::text[] IS NULL OR class = ANY($3::text[]))
+ORDER BY coalesce(occurred_at, arrived_at) DESC, id LIMIT $4
+
+-- name: count_classes
+-- How many rows stand in which class.
+SELECT class, count(*) AS rows FROM key_event GROUP BY class

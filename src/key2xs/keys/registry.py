@@ -1,0 +1,241 @@
+"""Key systems, keys, locks and rights as the vendors list them."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from key2xs.core.database import Connection, Database
+from key2xs.core.errors import CallFailed, NotFound
+from key2xs.core.ids import KeyId, KeySystemId, new_id, parse_id
+from key2xs.core.sql import load_queries
+from key2xs.ledger import Entry, Ledger
+
+from .port import Inventory, KeyKind, KeySystemPort, VendorKey, VendorLock, VendorRight
+from .types import KeySystem, StoredKey
+
+_SQL = load_queries("key2xs.keys")
+INVENTORY_PACE = timedelta(hours=1)  # a whole listing costs many calls; changes we make are re-read at once
+INVENTORY_RETRY = timedelta(minutes=1)
+
+
+class Registry:
+    """What is known of the vendors' systems."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Record every difference with `ledger`."""
+        self._ledger = ledger
+
+    async def ensure_system(self, tx: Connection, name: str, vendor: str, at: datetime) -> KeySystem:
+        """Return the key system of a configured name, making it at first start."""
+        row = await tx.fetchrow(_SQL["find_system"], name)
+        if row is None:
+            system_id = KeySystemId(new_id())
+            entry = await self._tell(
+                tx, "keys:system:connect", (f"key_system:{system_id}",), {"vendor": vendor}, at
+            )
+            await tx.execute(_SQL["insert_system"], system_id, name, vendor, entry)
+            row = await tx.fetchrow(_SQL["find_system"], name)
+        return system_of(row)
+
+    async def systems(self, tx: Connection) -> list[KeySystem]:
+        """Return all key systems."""
+        return [system_of(row) for row in await tx.fetch(_SQL["list_systems"])]
+
+    async def take_inventory(
+        self, tx: Connection, system_id: KeySystemId, found: Inventory, at: datetime
+    ) -> int:
+        """Store what the vendor lists; only differences are written and told. Returns how many there were."""
+        subject = f"key_system:{system_id}"
+        differences = [
+            *await self._new_keys(tx, system_id, found.keys),
+            *await self._new_locks(tx, system_id, found.locks),
+            *await self._new_rights(tx, system_id, found.rights),
+        ]
+        entry = await self._ledger.record(
+            tx,
+            Entry(
+                kind="keys:system:inventory",
+                occurred_at=found.as_of,
+                recorded_at=at,
+                actor="system:keys",
+                subjects=(subject,),
+                heads=(subject,) if differences else (),
+                body={
+                    "keys": len(found.keys),
+                    "locks": len(found.locks),
+                    "rights": len(found.rights),
+                    "differences": len(differences),
+                    "complete": found.visibility_complete,
+                },
+            ),
+        )
+        for statement, arguments in differences:
+            await tx.execute(_SQL[statement], *arguments, entry)
+        await tx.execute(_SQL["set_inventory"], system_id, found.as_of, found.visibility_complete, entry)
+        return len(differences)
+
+    async def find_key(self, tx: Connection, name: KeyId | str) -> StoredKey | None:
+        """Return the key of an id or of the stamp printed on it; None when there is none or more than one."""
+        key_id = parse_id(name) if isinstance(name, str) else name
+        rows = await tx.fetch(_SQL["find_key"], key_id, name if key_id is None else None)
+        return key_of(rows[0]) if len(rows) == 1 else None
+
+    async def get_key(self, tx: Connection, name: KeyId | str) -> StoredKey:
+        """Return the key of an id or stamp.
+
+        Raises:
+            NotFound: none, or several keys carry this stamp.
+        """
+        key = await self.find_key(tx, name)
+        if key is None:
+            message = f"no key, or more than one, is known by {name}"
+            raise NotFound(message)
+        return key
+
+    async def list_keys(
+        self, tx: Connection, *, text: str | None = None, limit: int = 500
+    ) -> list[StoredKey]:
+        """Return keys by stamp, those whose stamp begins with `text` if given."""
+        return [key_of(row) for row in await tx.fetch(_SQL["list_keys"], text, limit)]
+
+    async def _new_keys(self, tx: Connection, system_id: KeySystemId, keys: Iterable[VendorKey]) -> list[Any]:
+        known = {row["external_id"]: row for row in await tx.fetch(_SQL["keys_of_system"], system_id)}
+        changes = []
+        for key in keys:
+            old = known.get(key.vendor_key)
+            new = (key.marking, str(key.kind), key.deleted)
+            if old is None:
+                changes.append(("insert_key", (KeyId(new_id()), system_id, key.vendor_key, *new)))
+            elif (old["stamp"], old["kind"], old["deleted"]) != new:
+                changes.append(("update_key", (system_id, key.vendor_key, *new)))
+        return changes
+
+    async def _new_locks(
+        self, tx: Connection, system_id: KeySystemId, locks: Iterable[VendorLock]
+    ) -> list[Any]:
+        known = {row["external_id"]: row for row in await tx.fetch(_SQL["locks_of_system"], system_id)}
+        changes = []
+        for lock in locks:
+            values = (
+                lock.marking, lock.has_clock, lock.clock_set_at, lock.honours_limits, lock.online_required,
+                lock.is_networked, lock.hidden_rights, sorted(lock.rights),
+            )  # fmt: skip
+            old = known.get(lock.vendor_lock)
+            if old is None or lock_values(old) != values:
+                changes.append(("put_lock", (system_id, lock.vendor_lock, *values)))
+        return changes
+
+    async def _new_rights(
+        self, tx: Connection, system_id: KeySystemId, rights: Iterable[VendorRight]
+    ) -> list[Any]:
+        known = {row["external_id"]: row for row in await tx.fetch(_SQL["rights_of_system"], system_id)}
+        changes = []
+        for right in rights:
+            values = (right.name, sorted(right.locks), right.writable)
+            old = known.pop(right.right, None)
+            if old is None or (old["name"], list(old["locks"]), old["writable"]) != values:
+                changes.append(("put_right", (system_id, right.right, *values)))
+        # A right that is gone opens nothing any more and must not be written again.
+        changes += [
+            ("put_right", (system_id, row["external_id"], row["name"], [], False))
+            for row in known.values()
+            if row["locks"] or row["writable"]
+        ]
+        return changes
+
+    async def _tell(
+        self, tx: Connection, kind: str, subjects: tuple[str, ...], body: dict[str, Any], at: datetime
+    ) -> int:
+        return await self._ledger.record(
+            tx,
+            Entry(
+                kind=kind,
+                occurred_at=at,
+                recorded_at=at,
+                actor="system:keys",
+                subjects=subjects,
+                heads=subjects,
+                body=body,
+            ),
+        )
+
+
+class InventoryLoop:
+    """Reads the whole listing of one key system at a fixed pace."""
+
+    def __init__(
+        self, database: Database, registry: Registry, system: KeySystem, port: KeySystemPort
+    ) -> None:
+        """Read `system` through `port`."""
+        self._database, self._registry, self._system, self._port = database, registry, system, port
+        self.name = f"inventory:{system.name}"
+        self._due: datetime | None = None
+        self.problem: str | None = None
+
+    async def step(self, now: datetime) -> datetime | None:
+        """List everything when the pace says so; a vendor that is down is asked again soon."""
+        if self._due is not None and now < self._due:
+            return self._due
+        try:
+            found = await self._port.inventory()
+        except CallFailed as error:
+            self.problem = str(error)
+            self._due = now + INVENTORY_RETRY
+            return self._due
+        self.problem = None
+        await self._database.transact(
+            lambda tx: self._registry.take_inventory(tx, self._system.id, found, now)
+        )
+        self._due = now + INVENTORY_PACE
+        return self._due
+
+
+def system_of(row: asyncpg.Record) -> KeySystem:
+    """Read a key system from its row."""
+    return KeySystem(row["id"], row["name"], row["vendor"], row["inventory_at"], row["visibility_complete"])
+
+
+def key_of(row: asyncpg.Record) -> StoredKey:
+    """Read a key from its row."""
+    return StoredKey(
+        id=row["id"],
+        system_id=row["system_id"],
+        external_id=row["external_id"],
+        stamp=row["stamp"],
+        kind=KeyKind(row["kind"]),
+        emergency=row["emergency"],
+        adopted_at=row["adopted_at"],
+        blocked_at=row["blocked_at"],
+        block_reason=row["block_reason"],
+        deleted=row["deleted"],
+    )
+
+
+def lock_values(row: asyncpg.Record) -> tuple[Any, ...]:
+    """Return what the vendor said of a lock last time, in the order it is compared and written."""
+    return (
+        row["marking"], row["has_clock"], row["clock_set_at"], row["honours_limits"], row["online_required"],
+        row["is_networked"], row["hidden_rights"], list(row["rights"]),
+    )  # fmt: skip
+
+
+def lock_of(row: asyncpg.Record) -> VendorLock:
+    """Read a lock back into the port's word for it."""
+    return VendorLock(
+        vendor_lock=row["external_id"],
+        marking=row["marking"],
+        rights=frozenset(row["rights"]),
+        has_clock=row["has_clock"],
+        clock_set_at=row["clock_set_at"],
+        honours_limits=row["honours_limits"],
+        online_required=row["online_required"],
+        is_networked=row["is_networked"],
+        hidden_rights=row["hidden_rights"],
+    )
+
+
+def right_of(row: asyncpg.Record) -> VendorRight:
+    """Read a right back into the port's word for it."""
+    return VendorRight(row["external_id"], row["name"], frozenset(row["locks"]), row["writable"])

@@ -1,0 +1,1 @@
+"""Outside systems that speak to the product: identity systems (SCIM) and permit systems (webhooks)."""
