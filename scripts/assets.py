@@ -8,7 +8,6 @@ npm checks each file against the lock's integrity hash; the lock holds no addres
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -84,8 +83,16 @@ def copy() -> None:
 def npm(*arguments: str) -> None:
     """Run npm in the workshop, with the caller's environment (certificates, proxies, mirrors)."""
     # No package runs code of its own here; ours need none.
-    command = [*_npm_command(), *arguments, "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(command, cwd=WORKSHOP, check=False, env=os.environ | {"NO_UPDATE_NOTIFIER": "1"})
+    command = [
+        *_npm_command(),
+        *arguments,
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+        "--no-update-notifier",
+    ]
+    done = subprocess.run(command, cwd=WORKSHOP, check=False)
     if done.returncode != 0:
         message = f"npm {arguments[0]} failed with code {done.returncode}"
         raise AssetsError(message)

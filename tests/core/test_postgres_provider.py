@@ -255,8 +255,24 @@ def test_root_in_a_private_home_moves_data_and_programs_to_a_public_place(
         # The program that runs is the copy, and only root could have changed it.
         assert (open_place / "public").owner() == "root"
         assert list((open_place / "public").glob("postgres-*/complete"))
+        tell(provider.server.dsn, "CREATE TABLE kept (x int)")
+    # A parent that is opened later must not make the data look empty.
+    private_place.chmod(0o755)
     with start_cluster(data_dir=private_place / "pg", binaries=hidden) as provider:
-        assert ask(provider.server.dsn, "SELECT 1") == 1, "it is found again"
+        assert ask(provider.server.dsn, "SELECT count(*) FROM kept") == 0
+
+
+def test_data_that_can_no_longer_be_reached_is_refused_and_not_made_anew(
+    open_place: Path, monkeypatch: pytest.MonkeyPatch, as_root: None
+) -> None:
+    monkeypatch.setattr(account, "PUBLIC_PLACE", open_place / "public too")
+    home = open_place / "closing"
+    home.mkdir()
+    with start_cluster(data_dir=home / "pg", durable=False):
+        pass
+    home.chmod(0o700)
+    with pytest.raises(DirectoryUnusable, match="its owner cannot reach it"):
+        start_cluster(data_dir=home / "pg")
 
 
 def test_a_normal_user_runs_it_as_himself(open_place: Path, as_root: None) -> None:

@@ -1,9 +1,6 @@
 """A log for the plant's tests, and the synthetic site's files."""
 
-import csv
-import io
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,9 +8,7 @@ import pytest
 from key2xs.core.vault import Vault
 from key2xs.ledger import Ledger
 from key2xs_twin.site import generate_site, write_csv
-
-AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
-ACTOR = "user:00000000-0000-7000-8000-000000000001"
+from tests.plant.worlds import read_rows
 
 
 @pytest.fixture
@@ -27,7 +22,3 @@ def site_files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[di
     folder = tmp_path_factory.mktemp("site")
     write_csv(generate_site(size="S", seed=7), folder)
     return {path.stem: read_rows(path.read_text(encoding="utf-8")) for path in Path(folder).glob("*.csv")}
-
-
-def read_rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))

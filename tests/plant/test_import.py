@@ -9,40 +9,10 @@ import pytest
 from key2xs import plant
 from key2xs.core.database import Database
 from key2xs.core.errors import InvalidInput
-from key2xs.core.imports import ImportReport
 from key2xs.ledger import Ledger
-from tests.plant.conftest import ACTOR, AT, read_rows
+from tests.plant.worlds import ACTOR, AREAS, AT, CYLINDERS, SMALL, load, load_small
 
 Files = Mapping[str, list[dict[str, str]]]
-
-AREAS = "code,name\nCDU,Crude\nTANK,Tanks\n"
-UNITS = "code,name,area\nU1,Unit one,CDU\n"
-ZONES = "code,name,criticality\nZ1,Cabinets,2\nZ2,Relief,4\n"
-ASSETS = "scheme,id,name,parent_id,unit\nsap_floc,A-1,Pump,,U1\nsap_floc,000A-2,Valve,A-1,\n"
-POINTS = "access_point_id,name,kind,area,unit\nAP1,Cabinet 1,cabinet,CDU,U1\nAP2,Gate,gate,TANK,\n"
-CYLINDERS = (
-    "cylinder_id,locking_system,vendor,marking,cylinder_type,access_point_id,online,egress_free,security_zone,"
-    "criticality,safety_role\n"
-    "c1,g1,iloq,M-1,cabinet,AP1,n,,Z1,2,none\n"
-    "c2,g1,iloq,M-2,padlock,AP2,n,y,Z2,4,isolation\n"
-)
-LINKS = "asset_scheme,asset_id,cylinder_id,role\nsap_floc,A-1,c1,content\nsap_floc,A-1,c2,isolation\n"
-
-SMALL = {
-    "areas": AREAS, "units": UNITS, "zones": ZONES, "assets": ASSETS, "access_points": POINTS,
-    "cylinders": CYLINDERS, "asset_cylinders": LINKS,
-}  # fmt: skip
-
-
-async def load(db: Database, ledger: Ledger, kind: str, text: str, *, dry_run: bool = False) -> ImportReport:
-    async with db.transaction() as tx:
-        return await plant.import_csv(tx, ledger, kind, read_rows(text), at=AT, actor=ACTOR, dry_run=dry_run)
-
-
-async def load_small(db: Database, ledger: Ledger) -> None:
-    for kind, text in SMALL.items():
-        report = await load(db, ledger, kind, text)
-        assert report.ok, (kind, report.errors)
 
 
 async def count(db: Database, table: str) -> int:
@@ -95,7 +65,9 @@ async def test_a_dry_run_reports_what_the_real_run_does_and_writes_nothing(
 async def test_good_rows_go_on_when_bad_rows_fail_and_every_bad_one_is_named(
     db: Database, ledger: Ledger
 ) -> None:
-    report = await load(db, ledger, "zones", "code,name,criticality\nZ1,One,5\n,Two,1\nZ3,Three,3\nZ4,Four,x\n")
+    report = await load(
+        db, ledger, "zones", "code,name,criticality\nZ1,One,5\n,Two,1\nZ3,Three,3\nZ4,Four,x\n"
+    )
     assert report.added == 1
     assert [(error.row, error.field) for error in report.errors] == [
         (2, "criticality"), (3, "code"), (5, "criticality"),
@@ -129,9 +101,7 @@ async def test_a_wrong_cell_is_named_with_row_field_and_problem(
 
 
 async def test_a_child_may_stand_before_its_parent(db: Database, ledger: Ledger) -> None:
-    report = await load(
-        db, ledger, "assets", "scheme,id,name,parent_id\nx,C,c,B\nx,B,b,A\nx,A,a,\n"
-    )
+    report = await load(db, ledger, "assets", "scheme,id,name,parent_id\nx,C,c,B\nx,B,b,A\nx,A,a,\n")
     assert report.ok
     assert report.added == 3
 
@@ -148,15 +118,19 @@ async def test_a_change_is_told_old_to_new_and_absent_records_stay(db: Database,
     assert report.changed == 1
     assert report.removed_missing == 1
     assert report.diff == [
-        "~ g1 c1: access_point_id AP1 -> AP2, zone_id Z1 -> Z2, egress_free unknown -> yes, "
-        "safety_role none -> egress",
+        (
+            "~ g1 c1: access_point_id AP1 -> AP2, zone_id Z1 -> Z2, egress_free unknown -> yes, "
+            "safety_role none -> egress"
+        ),
         "- g1 c2 (not in the file; kept)",
     ]
     async with db.read() as tx:
         assert (await plant.get_cylinder(tx, "M-2")).zone == "Z2"
 
 
-async def test_each_change_has_an_entry_of_its_own_under_one_for_the_run(db: Database, ledger: Ledger) -> None:
+async def test_each_change_has_an_entry_of_its_own_under_one_for_the_run(
+    db: Database, ledger: Ledger
+) -> None:
     await load_small(db, ledger)
     async with db.read() as tx:
         kinds = await tx.fetch("SELECT kind, count(*) AS n FROM log_body GROUP BY kind ORDER BY kind")

@@ -1,6 +1,7 @@
 """What other rooms ask the plant."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -8,15 +9,16 @@ from key2xs import plant
 from key2xs.core.database import Database
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
 from key2xs.ledger import Ledger
-from tests.plant.conftest import ACTOR, AT
-from tests.plant.test_import import load, load_small
+from tests.plant.worlds import ACTOR, AT, load, load_small
 
 
 async def test_a_code_with_other_zeros_or_case_is_found_while_only_one_fits(
     db: Database, ledger: Ledger
 ) -> None:
     await load_small(db, ledger)
-    await load(db, ledger, "asset_cylinders", "asset_scheme,asset_id,cylinder_id,role\nsap_floc,000A-2,c2,room\n")
+    await load(
+        db, ledger, "asset_cylinders", "asset_scheme,asset_id,cylinder_id,role\nsap_floc,000A-2,c2,room\n"
+    )
     async with db.read() as tx:
         mapping = await plant.cylinders_of_assets(tx, [("SAP_FLOC", "a-2")])
     assert [len(links) for links in mapping.found.values()] == [1]
@@ -61,17 +63,17 @@ async def test_facts_are_as_true_then_and_as_known_then(db: Database, ledger: Le
     async with db.read() as tx:
         cylinder = await plant.get_cylinder(tx, "M-1")
         before = await tx.fetchval("SELECT max(seq) FROM log_body")
-    header = "code,name,criticality\n"
     async with db.transaction() as tx:
         rows = [{"code": "Z1", "name": "Cabinets", "criticality": "4"}]
         later = AT + timedelta(days=2)
         await plant.import_csv(tx, ledger, "zones", rows, at=later, actor=ACTOR)
-    assert header
     async with db.read() as tx:
         ids = [cylinder.id]
         then = (await plant.cylinder_facts(tx, ids, at=AT + timedelta(days=1)))[cylinder.id]
         now = (await plant.cylinder_facts(tx, ids, at=AT + timedelta(days=3)))[cylinder.id]
-        as_known = (await plant.cylinder_facts(tx, ids, at=AT + timedelta(days=3), known_at=before))[cylinder.id]
+        as_known = (await plant.cylinder_facts(tx, ids, at=AT + timedelta(days=3), known_at=before))[
+            cylinder.id
+        ]
         assert await plant.cylinder_facts(tx, ids, at=AT - timedelta(days=1)) == {}
     assert (then.criticality, now.criticality, as_known.criticality) == (2, 4, 2)
     assert then.class_key != now.class_key
@@ -98,7 +100,13 @@ async def test_a_stamp_that_two_cylinders_carry_is_a_conflict(db: Database, ledg
 
 async def test_a_link_that_ended_maps_no_longer_but_did_before(db: Database, ledger: Ledger) -> None:
     await load_small(db, ledger)
-    row = {"asset_scheme": "sap_floc", "asset_id": "A-1", "cylinder_id": "c2", "role": "isolation", "ended": "y"}
+    row = {
+        "asset_scheme": "sap_floc",
+        "asset_id": "A-1",
+        "cylinder_id": "c2",
+        "role": "isolation",
+        "ended": "y",
+    }
     later = AT + timedelta(days=2)
     async with db.transaction() as tx:
         report = await plant.import_csv(tx, ledger, "asset_cylinders", [row], at=later, actor=ACTOR)
@@ -109,7 +117,9 @@ async def test_a_link_that_ended_maps_no_longer_but_did_before(db: Database, led
     assert (len(now.cylinders), len(then.cylinders)) == (1, 2)
     again = [{**row, "ended": ""}]
     async with db.transaction() as tx:
-        await plant.import_csv(tx, ledger, "asset_cylinders", again, at=later + timedelta(days=1), actor=ACTOR)
+        await plant.import_csv(
+            tx, ledger, "asset_cylinders", again, at=later + timedelta(days=1), actor=ACTOR
+        )
     async with db.read() as tx:
         assert len((await plant.cylinders_of_assets(tx, [("sap_floc", "A-1")])).cylinders) == 2
 
@@ -123,6 +133,7 @@ async def test_a_zone_begins_to_observe_and_changes_mode_with_a_reason(db: Datab
             tx, ledger, zone.id, mode="enforce", actor=ACTOR, at=AT + timedelta(hours=1), reason="pilot done"
         )
         entry = await tx.fetchrow("SELECT kind, heads, body FROM log_body WHERE seq = $1", number)
+    assert entry
     assert entry["kind"] == "plant:zone:mode"
     assert entry["heads"] == [f"zone:{zone.id}"]
     assert (entry["body"]["before"], entry["body"]["after"]) == ("observe", "enforce")
@@ -136,15 +147,23 @@ async def test_a_mode_needs_a_reason_a_change_and_another_second_person(db: Data
     await load_small(db, ledger)
     async with db.transaction() as tx:
         zone = (await plant.list_zones(tx))[0]
-        for error, mode, reason, second in (
+        tries: tuple[tuple[type[Exception], Any, str, str | None], ...] = (
             (InvalidInput, "enforce", " ", None),
             (InvalidInput, "open", "why not", None),
             (InvalidInput, "enforce", "pilot", ACTOR),
             (Conflict, "observe", "again", None),
-        ):
+        )
+        for error, mode, reason, second in tries:
             with pytest.raises(error):
                 await plant.set_zone_mode(
-                    tx, ledger, zone.id, mode=mode, actor=ACTOR, at=AT, reason=reason, confirmed_by=second  # type: ignore[arg-type]
+                    tx,
+                    ledger,
+                    zone.id,
+                    mode=mode,
+                    actor=ACTOR,
+                    at=AT,
+                    reason=reason,
+                    confirmed_by=second,
                 )
 
 

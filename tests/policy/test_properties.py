@@ -7,13 +7,23 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
-from key2xs.policy import Bundle, Facts, FactWindow, ReasonCode, decide, decide_many, shipped_bundle
+from key2xs.policy import (
+    Bundle,
+    Facts,
+    FactWindow,
+    Qualification,
+    ReasonCode,
+    decide,
+    decide_many,
+    shipped_bundle,
+)
 from key2xs.policy.compiled import compile_bundle
 from key2xs.policy.engine import decide_unsliced, visible_windows
 from tests.policy.factories import (
     AT,
     LEGAL,
     UNKNOWN_WINDOW,
+    YEAR,
     any_facts,
     change,
     seen,
@@ -141,6 +151,41 @@ def test_a_change_the_caller_knows_of_makes_until_earlier() -> None:
     past = decide(seen(LEGAL["worker"](next_change_at=AT)), shipped_bundle()).until
     assert past is not None
     assert past > soon
+
+
+SOON = AT + timedelta(minutes=20)
+ENDS_SOON, BEGINS_SOON = FactWindow(None, SOON), FactWindow(SOON, None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict"),
+    [
+        pytest.param(LEGAL["worker"](window=ENDS_SOON), "allow", id="the permit ends"),
+        pytest.param(LEGAL["worker"](window=BEGINS_SOON), "deny", id="the permit begins"),
+        pytest.param(LEGAL["worker"](contract=ENDS_SOON), "allow", id="the contract ends"),
+        pytest.param(
+            LEGAL["worker"](permit_type="hot_work", gas=ENDS_SOON), "allow", id="the gas test runs out"
+        ),
+        pytest.param(
+            LEGAL["worker"](permit_type="hot_work", gas=BEGINS_SOON), "deny", id="the gas test begins"
+        ),
+        pytest.param(
+            LEGAL["worker"](qualifications=(Qualification("SITE_INDUCTION", ENDS_SOON),)),
+            "allow",
+            id="a proof runs out",
+        ),
+        pytest.param(LEGAL["duty"](window=ENDS_SOON), "allow", id="the shift ends"),
+    ],
+)
+def test_until_is_the_instant_at_which_the_verdict_turns(facts: Facts, verdict: str) -> None:
+    before, after = decide(seen(facts), shipped_bundle()), decide(seen(facts, SOON), shipped_bundle())
+    assert (before.verdict, before.until) == (verdict, SOON)
+    assert after.verdict != verdict
+
+
+def test_a_qualification_listed_twice_counts_as_the_worse() -> None:
+    twice = tuple(Qualification("SITE_INDUCTION", span) for span in (YEAR, UNKNOWN_WINDOW))
+    assert not decide(seen(LEGAL["worker"](qualifications=twice)), shipped_bundle()).is_allowed
 
 
 def test_until_does_not_watch_what_no_policy_sees() -> None:

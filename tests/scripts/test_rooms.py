@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FAULTS = {
     "Rooms depend one way": ("key2xs/core/planted.py", "import key2xs.ledger"),
     "Product and twin never know each other": ("key2xs_twin/planted.py", "import key2xs.core.ids"),
-    "Only app.py knows connectors": ("key2xs/keys/planted.py", "import key2xs.connectors.iloq"),
+    "Only the installation knows connectors": ("key2xs/keys/planted.py", "import key2xs.connectors.iloq"),
     "Connectors see core and the port": ("key2xs/connectors/planted.py", "import key2xs.grants"),
     "Policy: no database": ("key2xs/policy/planted.py", "import asyncpg"),
     "Ledger: no web framework": ("key2xs/ledger/planted.py", "import litestar"),

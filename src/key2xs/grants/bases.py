@@ -16,7 +16,8 @@ from key2xs.plant.service import cylinder_facts, cylinders_of_unit
 from key2xs.plant.types import CylinderFacts
 from key2xs.policy.bundle import Bundle
 from key2xs.policy.types import Basis, FactWindow
-from key2xs.work.service import live_permits_of_person, open_permit_ids, permit_facts
+from key2xs.work.facts import list_permits, permit_facts, permits_of_person
+from key2xs.work.states import State
 
 from .bundles import active_bundle
 from .requests import request_of
@@ -24,6 +25,10 @@ from .types import BasisKey, Lease, Wish
 from .wishes import duty_wish, permit_wishes, request_wish
 
 _SQL = load_queries("key2xs.grants")
+
+# States in which somebody on the permit may hold a key (docs/reference/policy.md).
+OPEN_STATES: tuple[State, ...] = ("isolating", "isolated", "live", "suspended", "test", "handed_back", "deisolating")
+MOST_OPEN_PERMITS = 5_000  # ten times the live permits of the largest turnaround (facts/work-management 4.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +114,16 @@ class BasisReader:
     async def bases_of_person(self, tx: Connection, subject: str, at: datetime) -> set[str]:  # noqa: PLR6301
         """Return the permits and requests that a change of a person may touch."""
         person_id = PersonId(UUID(subject.partition(":")[2]))
-        bases = {f"permit:{permit}" for permit in await live_permits_of_person(tx, person_id, at)}
+        bases = {f"permit:{permit}" for permit in await permits_of_person(tx, person_id)}
         rows = await tx.fetch(_SQL["current_requests_of_person"], person_id, at)
         bases |= {f"request:{row['id']}" for row in rows}
         rows = await tx.fetch(_SQL["find_open"], None, [person_id], None, None)
         return bases | {row["basis_ref"] for row in rows if not row["basis_ref"].startswith("duty:")}
 
-    async def open_permits(self, tx: Connection) -> set[str]:  # noqa: PLR6301
+    async def open_permits(self, tx: Connection, at: datetime) -> set[str]:  # noqa: PLR6301
         """Return all permits that may still ask for something."""
-        return {f"permit:{permit}" for permit in await open_permit_ids(tx)}
+        found = await list_permits(tx, at, states=OPEN_STATES, limit=MOST_OPEN_PERMITS)
+        return {f"permit:{permit.id}" for permit in found}
 
     async def persons_on_duty(self, tx: Connection, at: datetime) -> set[str]:  # noqa: PLR6301
         """Return everybody who is on duty."""

@@ -74,7 +74,7 @@ class Evaluator:
             await self._settle(tx, subject, at)
             await self.mark(tx, await self._bases.bases_of_person(tx, subject, at), at)
         else:
-            await self.mark(tx, await self._fan_out(tx, subject), at)
+            await self.mark(tx, await self._fan_out(tx, subject, at), at)
 
     async def mark(self, tx: Connection, subjects: Iterable[str], at: datetime) -> None:  # noqa: PLR6301
         """Note that these subjects must be decided again."""
@@ -115,12 +115,12 @@ class Evaluator:
                 ),
             )
 
-    async def _fan_out(self, tx: Connection, subject: str) -> set[str]:
+    async def _fan_out(self, tx: Connection, subject: str, at: datetime) -> set[str]:
         leases = await self._store.find_open(tx, subject=subject)
         marks = {_unit_of(lease) for lease in leases}
         if subject.startswith(("asset:", "cylinder:", "access_point:", "zone:", "area:", "unit:")):
             # What was unmapped may be mapped now: permits that got nothing have no lease to be found by.
-            marks |= await self._bases.open_permits(tx)
+            marks |= await self._bases.open_permits(tx, at)
         return marks
 
     async def _settle(self, tx: Connection, subject: str, at: datetime) -> None:

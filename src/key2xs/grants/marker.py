@@ -83,7 +83,7 @@ class Sweep:
             f"person:{row['person_id']}" if row["basis_ref"].startswith("duty:") else row["basis_ref"]
             for row in leases
         }
-        units |= await self._bases.open_permits(tx)
+        units |= await self._bases.open_permits(tx, now)
         units |= await self._bases.persons_on_duty(tx, now)
         if units:
             await tx.execute(_SQL["mark"], sorted(units), now)

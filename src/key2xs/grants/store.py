@@ -246,7 +246,7 @@ def due_at(
     return min(ends_at, until) if until is not None else ends_at
 
 
-def reasons_json(reasons: Iterable[Reason]) -> list[dict[str, str]]:
+def reasons_json(reasons: Iterable[Reason]) -> list[Any]:
     """Write reasons as they are stored and told; the list is cut where nobody would read on."""
     return [
         {"code": str(reason.code), "text": reason.text, "policy": reason.policy_id or ""}

@@ -4,12 +4,16 @@ A contract that ends on 30 November lets its holder finish the 30th: it ends wit
 1 December in the site's own time zone, which is neither midnight UTC nor always 24 hours after the last one.
 """
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from key2xs.core.errors import InvalidInput
 
-OPEN_END_YEAR = 9999  # personnel systems write 9999-12-31 for "no end"
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}")
+OPEN_END_YEAR: Final = 9999  # personnel systems write 9999-12-31 for "no end"
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
@@ -54,15 +58,15 @@ def parse_end(text: str, zone: ZoneInfo, *, field: str) -> datetime | None:
 
 def _parse_date(text: str) -> date | None:
     try:
-        return date.fromisoformat(text.strip()) if len(text.strip()) == len("2026-11-30") else None
+        # Not `fromisoformat` alone: it also takes week dates and dates without hyphens.
+        return date.fromisoformat(text.strip()) if _DATE.fullmatch(text.strip()) else None
     except ValueError:
         return None
 
 
 def _parse_instant(text: str, *, field: str) -> datetime:
     try:
-        # Not `fromisoformat(text)` alone: it also takes week dates and bare times of other lengths.
-        instant = datetime.fromisoformat(text.strip()) if "T" in text.upper() else None
+        instant = datetime.fromisoformat(text.strip()) if _INSTANT.match(text.strip()) else None
     except ValueError:
         instant = None
     if instant is None:

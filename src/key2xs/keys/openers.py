@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from uuid import UUID
+
+import asyncpg
 
 from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, GrantId, KeyId, KeySystemId, PersonId
@@ -137,7 +139,7 @@ class Openers:
                     lock,
                     group.exposure,
                     places.works_until(record, lock),
-                    GrantId(_uuid(allowed[lock])) if lock in allowed else None,
+                    GrantId(UUID(allowed[lock])) if lock in allowed else None,
                 )
                 for lock in group.locks
             ]
@@ -215,7 +217,7 @@ class Openers:
         return found
 
 
-def _stored(row: Mapping[str, Any]) -> _Row:
+def _stored(row: asyncpg.Record) -> _Row:
     return _Row(
         row["person_id"],
         row["grant_id"],
@@ -228,12 +230,6 @@ def _stored(row: Mapping[str, Any]) -> _Row:
 
 def _shown(until: datetime) -> str | None:
     return None if until >= FOR_EVER else until.isoformat()
-
-
-def _uuid(text: str) -> Any:
-    from uuid import UUID
-
-    return UUID(text)
 
 
 __all__ = ["FOR_EVER", "KeyExposure", "KeyId", "Openers", "Pair"]

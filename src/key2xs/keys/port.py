@@ -254,15 +254,11 @@ class KeyTag:
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A vendor session that a successor may have to end. `secret` is the session id itself.
-
-    `fenced`: a successor is ending it; whoever opened it must not sign in again in its place.
-    """
+    """A vendor session that a successor may have to end. `secret` is the connector's: the session id itself."""
 
     secret: str
     base_url: str
     opened_at: datetime
-    fenced: bool = False
 
     def __repr__(self) -> str:
         """Leave the session id out of logs and tracebacks."""

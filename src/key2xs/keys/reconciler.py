@@ -7,6 +7,7 @@ request of it can still be under way.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -150,7 +151,7 @@ class Reconciler:
         if not alike(reading.planned, wanted.program):
             await self._write(claim, key, target, wanted, reading, now)
             return now + POLL
-        if reading.programming_state is ProgrammingState.PLANNING and reading.planned is not None:
+        if reading.programming_state is ProgrammingState.PLANNING and not _is_new_and_idle(reading, wanted):
             await self._order(claim, key, target, now)
             return now + POLL
         await self._database.transact(lambda tx: self._targets.note_problem(tx, key, target, None, now))
@@ -206,7 +207,7 @@ class Reconciler:
         agrees: bool,
         now: datetime,  # noqa: FBT001
     ) -> bool:
-        never_used = reading.on_device is None and reading.planned is None
+        never_used = reading.on_device is None and alike(reading.planned, target.desired)
         delivered = (agrees or never_used) and alike(reading.on_device, target.desired) and not target.block
         await self._targets.note_reading(tx, key, target, reading, delivered=delivered, at=now)
         programs = await self._targets.programs(tx, key.id)
@@ -317,7 +318,8 @@ class Reconciler:
         if isinstance(error, BaseChanged):
             return timedelta(0)
         if isinstance(error, Retry):
-            return max(error.after, min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(claim.failures, 6)))
+            backed_off: timedelta = min(LONGEST_RETRY, FIRST_RETRY * int(2 ** min(claim.failures, 6)))
+            return max(error.after, backed_off)
         if isinstance(error, Unknown):
             return FIRST_RETRY
         if isinstance(error, NeedsPerson | Refused):
@@ -348,9 +350,10 @@ class TargetMarker:
         """Make targets with `targets` for keys seen for the first time."""
         self._registry, self._targets = registry, targets
 
-    async def handle(self, tx: Connection, entries: list[ReadEntry]) -> None:
+    async def handle(self, tx: Connection, entries: Sequence[ReadEntry]) -> None:
         """Make due every key of a person whose grants or custody changed, and every key that changed itself."""
-        persons, keys = set(), set()
+        persons: set[str] = set()
+        keys: set[str] = set()
         for entry in entries:
             if entry.kind.startswith(("grants:lease:", "keys:custody:")):
                 persons.update(s.partition(":")[2] for s in entry.subjects if s.startswith("person:"))
@@ -368,6 +371,11 @@ class TargetMarker:
 
 
 _URGENT = frozenset({"grants:lease:end", "keys:key:block", "keys:custody:take_back"})
+
+
+def _is_new_and_idle(reading: KeyReading, wanted: Wanted) -> bool:
+    """Tell whether a key that was never programmed is to hold nothing: then there is nothing to send."""
+    return reading.on_device is None and wanted.program.opens_nothing
 
 
 def alike(held: Program | None, wanted: Program) -> bool:

@@ -36,7 +36,7 @@ class Registry:
                 tx, "keys:system:connect", (f"key_system:{system_id}",), {"vendor": vendor}, at
             )
             await tx.execute(_SQL["insert_system"], system_id, name, vendor, entry)
-            row = await tx.fetchrow(_SQL["find_system"], name)
+            return KeySystem(system_id, name, vendor, None, visibility_complete=False)
         return system_of(row)
 
     async def systems(self, tx: Connection) -> list[KeySystem]:
@@ -102,7 +102,7 @@ class Registry:
 
     async def _new_keys(self, tx: Connection, system_id: KeySystemId, keys: Iterable[VendorKey]) -> list[Any]:
         known = {row["external_id"]: row for row in await tx.fetch(_SQL["keys_of_system"], system_id)}
-        changes = []
+        changes: list[tuple[str, tuple[Any, ...]]] = []
         for key in keys:
             old = known.get(key.vendor_key)
             new = (key.marking, str(key.kind), key.deleted)

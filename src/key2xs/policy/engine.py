@@ -44,20 +44,26 @@ def decide(situation: Situation, bundle: Bundle) -> Decision:
     return decide_many((situation,), bundle)[0]
 
 
-def decide_many(situations: Iterable[Situation], bundle: Bundle) -> list[Decision]:
-    """Decide many at once, each view only once; answers are in the order of the situations."""
-    compiled = compile_bundle(bundle)
-    asked = [(situation, _read(situation, compiled)) for situation in situations]
-    outcomes = _decide_views({view for _, view in asked if isinstance(view, View)}, compiled)
-    return [_decision(situation, view, outcomes, compiled) for situation, view in asked]
+def decide_many(situations: Iterable[Situation], bundle: Bundle, *, sliced: bool = True) -> list[Decision]:
+    """Decide many at once, equal ones once; answers are in the order of the situations.
 
-
-def decide_unsliced(situation: Situation, bundle: Bundle) -> Decision:
-    """Decide with all policies, whatever the kind of basis: the yardstick for the slices. Slow; for checks."""
+    `sliced` False asks all policies whatever the kind of basis: the yardstick for the slices, slower.
+    """
     compiled = compile_bundle(bundle)
-    view = _read(situation, compiled)
-    outcomes = _decide_views({view}, compiled, sliced=False) if isinstance(view, View) else {}
-    return _decision(situation, view, outcomes, compiled)
+    asked: list[tuple[Situation, Hashable]] = []
+    alike: dict[Hashable, View] = {}
+    for situation in situations:
+        view = _read(situation, compiled)
+        if isinstance(view, _Outcome):
+            asked.append((situation, view))
+            continue
+        likeness = compiled.likeness_of(view)
+        asked.append((situation, likeness))
+        alike.setdefault(likeness, view)
+    views = {likeness: compiled.blank(view) for likeness, view in alike.items()}
+    outcomes = _decide_views(views.values(), compiled, sliced=sliced)
+    by_likeness = {likeness: outcomes[view] for likeness, view in views.items()}
+    return [_decision(situation, by_likeness.get(key, key), compiled) for situation, key in asked]
 
 
 def cylinder_class(cylinder: Cylinder, bundle: Bundle) -> str:
@@ -65,7 +71,7 @@ def cylinder_class(cylinder: Cylinder, bundle: Bundle) -> str:
 
     Derived from the attributes that the bundle's policies read, and the qualifications the cylinder asks for.
     """
-    reads = compile_bundle(bundle).reads
+    reads = frozenset().union(*compile_bundle(bundle).reads.values())
     attributes = {
         name: getattr(cylinder, name)
         for name in ("criticality", "zone", "egress_free", "safety_role")
@@ -82,33 +88,27 @@ def visible_windows(situation: Situation, compiled: CompiledBundle) -> Iterator[
     yield situation.basis.window
     if situation.basis.kind == "permit_step":
         yield situation.basis.gas
-    if "person.qualifications" in compiled.site_reads:
+    site_reads = compiled.site_reads.get(situation.basis.kind, frozenset())
+    if "person.qualifications" in site_reads:
         yield from (q.window for q in situation.person.qualifications)
-    elif situation.basis.kind != "emergency" or "person.qualification" in compiled.site_reads:
+    elif situation.basis.kind != "emergency" or "person.qualification" in site_reads:
         required = required_qualifications(situation, compiled.data)
         yield from (qualification_window(situation, code) for code in required)
 
 
-def _read(situation: Situation, compiled: CompiledBundle) -> View | str:
-    """Reduce a situation to its view, or say why that cannot be done."""
+def _read(situation: Situation, compiled: CompiledBundle) -> "View | _Outcome":
+    """Reduce a situation to its view, or to a denial that says why that cannot be done."""
     try:
         view = view_of(situation, compiled.data)
         hash(view)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # Types are checked where facts are made; a value that slipped through must not stop its whole batch.
-        return f"the facts cannot be read: {error}"
+        return _unknown(f"the facts cannot be read: {error}")
     return view
 
 
-def _decision(
-    situation: Situation, view: View | str, outcomes: Mapping[View, _Outcome], compiled: CompiledBundle
-) -> Decision:
-    if isinstance(view, str):
-        return Decision("deny", (Reason(ReasonCode.UNKNOWN, view),), None)
-    outcome = outcomes[view]
-    return Decision(outcome.verdict, outcome.reasons, _until(situation, compiled))
-
-
+def _decision(situation: Situation, outcome: object, compiled: CompiledBundle) -> Decision:
+    XX
 def _until(situation: Situation, compiled: CompiledBundle) -> datetime | None:
     change = next_change(visible_windows(situation, compiled), situation.at)
     told = situation.next_change_at
@@ -124,7 +124,8 @@ def _decide_views(
     doubtful = {
         view: unknown
         for view, outcome in outcomes.items()
-        if outcome.verdict == "allow" and (unknown := unknown_facts(view, compiled.site_reads))
+        if outcome.verdict == "allow"
+        and (unknown := unknown_facts(view, compiled.site_reads.get(view.basis.kind, frozenset())))
     }
     for view, unknown in doubtful.items():
         if (denial := _denied_if_known(view, unknown, compiled, sliced=sliced)) is not None:
@@ -240,12 +241,8 @@ def _outcome(result: cedarpy.AuthzResult | str, view: View, compiled: CompiledBu
 
 
 def _reason(policy: Policy, view: View) -> Reason:
-    text = policy.annotations["reason"]
-    if not policy.is_guardrail:
-        code = ReasonCode.ALLOWED if policy.effect == "permit" else ReasonCode.SITE_POLICY
-        return Reason(code, text, policy.id)
-    is_unknown = view.fact(policy.annotations["fact"]) == "unknown"
-    return Reason(ReasonCode(policy.annotations["unknown" if is_unknown else "code"]), text, policy.id)
+    is_unknown = policy.fact is not None and view.fact(policy.fact) == "unknown"
+    return policy.reason_if_unknown if is_unknown else policy.reason
 
 
 def _error_reason(error: str, compiled: CompiledBundle) -> Reason:

@@ -5,7 +5,7 @@ verdict: they are decided once. Facts that mean nothing for a kind of basis are 
 cannot matter by accident.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from key2xs.core.tri import Tri
@@ -145,12 +145,36 @@ NUMBERS: Final = frozenset(("basis.access_points", "basis.minutes"))
 """Counts that may be unknown."""
 
 
+BLANK: Final[dict[str, dict[str, object]]] = {
+    part: {
+        field.name: {"str": "", "int": 0}.get(str(getattr(field.type, "__name__", "")), frozenset())
+        for field in fields(shape)
+        if field.name != "kind" or part == "key"
+    }
+    for part, shape in (
+        ("person", PersonView),
+        ("cylinder", CylinderView),
+        ("basis", BasisView),
+        ("key", KeyView),
+    )
+}
+"""An empty value of the right type for each fact that a bundle does not read."""
+
+
 def view_of(situation: Situation, data: SiteData) -> View:
-    """Reduce a situation to what policies may see."""
+    """Reduce a situation to what policies may see.
+
+    Raises:
+        TypeError, ValueError, LookupError or AttributeError: the facts are not of the types they should have.
+    """
+    criticality = situation.cylinder.criticality
+    if criticality is not None and type(criticality) is not int:
+        # True equals 1 and 2.0 equals 2, but Cedar takes neither: they must not be taken for like facts.
+        raise TypeError("criticality must be a whole number")
     return View(
         person=_person_view(situation, data),
         cylinder=CylinderView(
-            criticality=situation.cylinder.criticality or 0,
+            criticality=criticality or 0,
             zone=situation.cylinder.zone,
             egress_free=situation.cylinder.egress_free,
             safety_role=situation.cylinder.safety_role,

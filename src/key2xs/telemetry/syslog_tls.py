@@ -10,7 +10,8 @@ The protocol has no acknowledgement, and two traps were measured against rsyslog
   other side ends.
 
 A batch counts as delivered when the other machine's TCP has acknowledged every byte and the connection still
-stands. Otherwise none of it does, and all of it is sent again: at least once, never less.
+stands a moment later. Otherwise none of it does, and all of it is sent again. What remains, because the protocol
+cannot tell: a receiver that loses messages after it has read them.
 """
 
 import array
@@ -33,6 +34,7 @@ PORT = 6514  # RFC 5425, 4.1.
 RETRY_AFTER = timedelta(seconds=5)
 WHO = "administrator of the log receiver"
 _CHUNK = 64 * 1024  # Bytes read or encrypted at once.
+_SETTLE = 0.01  # Seconds that a connection must stand after the last byte was acknowledged.
 _POLL = 0.002  # Seconds between looks at TCP's unacknowledged bytes; a local receiver needs one or two.
 
 
@@ -182,7 +184,8 @@ class _Connection:
         # A reset also empties the queue, and the reader may not have had its turn: look at both, in this order.
         while _unacknowledged(self._sock) or _has_news(self._sock):
             await self.probe(_POLL)
-        self._check()
+        # Acknowledged is not yet read: a receiver that dies now takes the bytes with it, but then the end comes at once.
+        await self.probe(_SETTLE)
 
     async def probe(self, seconds: float) -> None:
         """Listen; raise what ended the connection if it ends within this time."""

@@ -146,15 +146,15 @@ class Webhook:
         return 0.0
 
 
-class _GlimpsePermit(msgspec.Struct):
+class _GlimpsePermit(msgspec.Struct, frozen=True):
     state: str = ""
 
 
-class _GlimpseData(msgspec.Struct):
+class _GlimpseData(msgspec.Struct, frozen=True):
     permit: _GlimpsePermit = _GlimpsePermit()
 
 
-class _Glimpse(msgspec.Struct):
+class _Glimpse(msgspec.Struct, frozen=True):
     """The fields that decide whether a message may have to wait."""
 
     type: str = ""

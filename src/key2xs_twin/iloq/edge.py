@@ -71,7 +71,7 @@ def _status(_server: IloqServer, _request: ApiRequest, fault: Fault) -> Delivery
     body = msgspec.json.encode({"Code": f"Http{status}", "Message": "Simulated fault."})
     headers = [("content-type", "application/json; charset=utf-8")]
     if fault.retry_after is not None:
-        headers.append(("retry-after", f"{fault.retry_after:g}"))
+        headers.append(("retry-after", str(round(fault.retry_after))))
     return Delivery(ApiAnswer(status, body, tuple(headers)))
 
 
@@ -136,6 +136,7 @@ class IloqTransport(httpx2.AsyncBaseTransport):
         )
         if call is None:
             return httpx2.Response(404, json={"Code": "NotFound", "Message": "Not this API."})
+        await asyncio.sleep(0)  # a call always lets others run: two writers interleave, time-outs can strike
         delivery = deliver(self._server, call)
         if delivery.loss is Loss.REFUSED:
             raise httpx2.ConnectError("Simulated: connection refused.", request=request)

@@ -11,6 +11,16 @@ from key2xs_twin.iloq.routes import NO_BODY, Call, route
 from key2xs_twin.iloq.server import ApiAnswer
 from key2xs_twin.iloq.shapes import LockGroupBody, SessionBody, UrlBody, decode
 
+# The vendor names zones as Windows does (its own example: "FLE Standard Time").
+WINDOWS_ZONES = {
+    "Europe/Amsterdam": "W. Europe Standard Time",
+    "Europe/Berlin": "W. Europe Standard Time",
+    "Europe/Brussels": "Romance Standard Time",
+    "Europe/Helsinki": "FLE Standard Time",
+    "Europe/London": "GMT Standard Time",
+    "Europe/Paris": "Romance Standard Time",
+}
+
 
 @route("POST", "Url/GetUrl", signed_in=0)
 def get_url(call: Call) -> Any:
@@ -41,7 +51,7 @@ def lock_groups(call: Call) -> Any:
             "LockGroup_ID": str(account.lock_group_id),
             "Name": account.name,
             "Description": "",
-            "TimeZoneStandardName": account.time_zone,
+            "TimeZoneStandardName": WINDOWS_ZONES.get(account.time_zone, account.time_zone),
             "OptionMask": settings.option_mask,
             "State": 0,
             "ExpireDateUTC": None,

@@ -85,7 +85,9 @@ async def test_nothing_is_open_before_the_locking_system_is_chosen() -> None:
     session = await api.post("CreateSession", credentials())
     api.http.headers["SessionId"] = session["SessionID"]
     assert (await api.http.get("Keys")).status_code == 401
-    assert (await api.get("LockGroups"))[0]["OptionMask"] & 16384
+    (group,) = await api.get("LockGroups")
+    assert group["OptionMask"] & 16384
+    assert group["TimeZoneStandardName"] == "W. Europe Standard Time"
 
 
 async def test_missing_rights_bit_refuses_the_operation() -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import httpx2
 
-from key2xs.core.clock import Clock
+from key2xs.core.clock import Clock, require_utc
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
 from key2xs.keys.grid import is_on_grid
 from key2xs.keys.port import (
@@ -115,11 +115,14 @@ class IloqConnector:
     async def read_events(self, cursor: str | None) -> EventPage:
         """Read one window of the lock log by arrival; windows overlap, so rows come twice."""
         async with self._call("read the lock log"):
-            start, end, now = self._event_window(cursor)
-            body = {"StartDateUtc": utc_text(start), "EndDateUtc": utc_text(end)}
+            now, before, overlap = self._clock.now(), self._reached_before(cursor), self._config.event_overlap
+            reached = max(min(before + self._config.event_window, now), before)
+            # The vendor's clock may be behind ours or ahead of it: look back by the overlap, and at the head ahead.
+            until = reached + overlap if reached >= now else reached
+            body = {"StartDateUtc": utc_text(before - overlap), "EndDateUtc": utc_text(until)}
             call = Call("POST", "LockLogs/GetLockLogDataByTimestamp", body=body)
             page = await self._session.request(call, LogPage)
-            return event_page(page.rows or [], reached=end, now=now, retry_after=self._config.retry_after)
+            return event_page(page.rows or [], reached=reached, now=now, retry_after=self._config.retry_after)
 
     def capabilities(self, kind: KeyKind) -> KeyCapabilities:
         """Return what keys of this kind can do (facts: capability matrix)."""
@@ -303,14 +306,13 @@ class IloqConnector:
         state = programming_state(key.programming_state)
         return state.is_waiting or state is ProgrammingState.PROGRAMMED
 
-    def _event_window(self, cursor: str | None) -> tuple[datetime, datetime, datetime]:
-        now = self._clock.now()
+    def _reached_before(self, cursor: str | None) -> datetime:
+        if cursor is None:
+            return self._clock.now() - self._config.events_back
         try:
-            reached = now - self._config.events_back if cursor is None else datetime.fromisoformat(cursor)
+            return require_utc(datetime.fromisoformat(cursor))
         except ValueError as err:
             raise Refused("this cursor is not one of ours") from err
-        start = reached - self._config.event_overlap
-        return start, max(min(reached + self._config.event_window, now), start), now
 
 
 def _fits(wanted: OfflineExpiry, longest: timedelta) -> bool:

@@ -49,6 +49,10 @@ VENDOR_DOMAINS: Final = ("iloq.com", "iloq.de")  # iLOQ Public API v2: usual bas
 _DATABASE_UPDATE: Final = 4  # "try again later" by the vendor's own words
 _OK: Final = 1
 
+# Put before a stored session id while a successor ends the session: its owner no longer finds its own there. It stays
+# readable for the next successor, should this one break off.
+_FENCE: Final = "fenced "
+
 
 class IloqSession:
     """The session of one worker; opens itself when it is first needed."""
@@ -113,7 +117,8 @@ class IloqSession:
         stored = await self._store.load()
         if stored is None:
             return
-        await self._store.save(replace(stored, fenced=True))
+        stored = replace(stored, secret=stored.secret.removeprefix(_FENCE))
+        await self._store.save(replace(stored, secret=_FENCE + stored.secret))
         await self._kill(stored)
         await self._store.clear()
 
@@ -123,7 +128,7 @@ class IloqSession:
     async def _require_not_taken_over(self, session: StoredSession) -> None:
         self._mine = None
         stored = await self._store.load()
-        if stored is None or stored.fenced or stored.secret != session.secret:
+        if stored is None or stored.secret != session.secret:
             raise Retry(timedelta(0), "another worker took this connection over")
 
     async def _kill(self, session: StoredSession) -> None:

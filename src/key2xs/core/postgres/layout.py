@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from key2xs.core.postgres import account as accounts
 from key2xs.core.postgres.account import (
     Account,
     can_search,
@@ -56,11 +57,8 @@ def arrange(data_dir: Path) -> Layout:
     """
     data_dir = data_dir.absolute()
     _make_private(data_dir)
-    cluster = data_dir / "cluster"
+    cluster = _place_of_cluster(data_dir)
     account = choose_account(cluster)
-    if not can_search(data_dir, account):
-        cluster = public_directory(f"data-{short_hash(data_dir)}") / "cluster"
-        account = choose_account(cluster)
     return Layout(data_dir, cluster, _socket_folder(data_dir, account), account)
 
 
@@ -80,10 +78,33 @@ def shared_memory_size() -> int:
     return status.f_frsize * status.f_blocks
 
 
+def _place_of_cluster(data_dir: Path) -> Path:
+    """Return where the data lies or will lie: inside `data_dir`, or in the public place if it must.
+
+    Where it lies already decides, so that a changed mode of some parent never makes it look empty.
+    """
+    inside = data_dir / "cluster"
+    if os.geteuid() != 0:
+        return inside
+    outside = accounts.PUBLIC_PLACE / f"data-{short_hash(data_dir)}" / "cluster"
+    if outside.exists():
+        return outside
+    account = choose_account(inside)
+    if can_search(data_dir, account):
+        return inside
+    if inside.exists():
+        message = (
+            f"{inside} is there, but its owner cannot reach it; let {data_dir} and its parents be searched"
+        )
+        raise DirectoryUnusable(message)
+    return public_directory(outside.parent.name) / "cluster"
+
+
 def _make_private(folder: Path) -> None:
     """Make the folder; only its owner reads it, and the server's account may pass through."""
     try:
-        folder.mkdir(parents=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+        folder.mkdir(parents=True)
+        folder.chmod(0o711 if os.geteuid() == 0 else 0o700)  # whatever the umask was
     except FileExistsError:
         # Somebody's choice: a mode we did not set is not ours to change.
         if not folder.is_dir():

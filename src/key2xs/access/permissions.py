@@ -1,0 +1,129 @@
+"""What one may do: permissions, and the fixed roles that hold them.
+
+Endpoints ask for a permission, never for a role. A permission reads `scope:resource:action`.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+
+class Permission(StrEnum):
+    """One thing that can be allowed. Alphabetical."""
+
+    ACCESS_TOKEN_MANAGE = "access:token:manage"  # noqa: S105 - a permission's name
+    ACCESS_USER_MANAGE = "access:user:manage"
+    DEMO_TIME_STEP = "demo:time:step"
+    GRANTS_LEASE_READ = "grants:lease:read"
+    GRANTS_LEASE_REVOKE = "grants:lease:revoke"
+    GRANTS_REQUEST_APPROVE = "grants:request:approve"
+    GRANTS_REQUEST_ASK = "grants:request:ask"
+    GRANTS_SET_CONFIRM = "grants:set:confirm"
+    GRANTS_SET_PROPOSE = "grants:set:propose"
+    IDENTITY_COMPANY_READ = "identity:company:read"
+    IDENTITY_PERSON_READ = "identity:person:read"
+    IDENTITY_PERSON_REVEAL = "identity:person:reveal"
+    KEYS_CUSTODY_CHANGE = "keys:custody:change"
+    KEYS_EVENT_READ = "keys:event:read"
+    KEYS_EXPOSURE_READ = "keys:exposure:read"
+    KEYS_KEY_BLOCK = "keys:key:block"
+    KEYS_KEY_READ = "keys:key:read"
+    LEDGER_LOG_EXPORT = "ledger:log:export"
+    PLANT_CYLINDER_READ = "plant:cylinder:read"
+    PLANT_FILE_IMPORT = "plant:file:import"
+    PLANT_ZONE_SWITCH = "plant:zone:switch"
+    POLICY_BUNDLE_ACTIVATE = "policy:bundle:activate"
+    POLICY_BUNDLE_PROPOSE = "policy:bundle:propose"
+    POLICY_BUNDLE_READ = "policy:bundle:read"
+    POLICY_DECISION_EXPLAIN = "policy:decision:explain"
+    SYSTEM_STATUS_READ = "system:status:read"
+    WORK_PERMIT_READ = "work:permit:read"
+
+
+class Role(StrEnum):
+    """The fixed roles. Alphabetical."""
+
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+    PERMIT_ISSUER = "permit_issuer"
+    SECURITY_MANAGER = "security_manager"
+    SHIFT_LEADER = "shift_leader"
+    SOC = "soc"
+
+
+_P = Permission
+
+# What everybody on shift looks at.
+_READING: Final = frozenset(
+    {
+        _P.GRANTS_LEASE_READ,
+        _P.IDENTITY_COMPANY_READ,
+        _P.IDENTITY_PERSON_READ,
+        _P.KEYS_EVENT_READ,
+        _P.KEYS_EXPOSURE_READ,
+        _P.KEYS_KEY_READ,
+        _P.PLANT_CYLINDER_READ,
+        _P.POLICY_BUNDLE_READ,
+        _P.POLICY_DECISION_EXPLAIN,
+        _P.SYSTEM_STATUS_READ,
+        _P.WORK_PERMIT_READ,
+    }
+)
+
+PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
+    # Runs the installation: users, tokens, files. Opens nothing and sees nobody's comings and goings.
+    Role.ADMINISTRATOR: frozenset(
+        {
+            _P.ACCESS_TOKEN_MANAGE,
+            _P.ACCESS_USER_MANAGE,
+            _P.DEMO_TIME_STEP,
+            _P.PLANT_CYLINDER_READ,
+            _P.PLANT_FILE_IMPORT,
+            _P.POLICY_BUNDLE_READ,
+            _P.SYSTEM_STATUS_READ,
+        }
+    ),
+    # Reads everything, changes nothing.
+    Role.AUDITOR: _READING | {_P.LEDGER_LOG_EXPORT},
+    Role.PERMIT_ISSUER: _READING | {_P.GRANTS_REQUEST_APPROVE, _P.GRANTS_REQUEST_ASK},
+    Role.SECURITY_MANAGER: _READING
+    | {
+        _P.GRANTS_LEASE_REVOKE,
+        _P.GRANTS_REQUEST_APPROVE,
+        _P.GRANTS_REQUEST_ASK,
+        _P.GRANTS_SET_CONFIRM,
+        _P.GRANTS_SET_PROPOSE,
+        _P.IDENTITY_PERSON_REVEAL,
+        _P.KEYS_CUSTODY_CHANGE,
+        _P.KEYS_KEY_BLOCK,
+        _P.LEDGER_LOG_EXPORT,
+        _P.PLANT_FILE_IMPORT,
+        _P.PLANT_ZONE_SWITCH,
+        _P.POLICY_BUNDLE_ACTIVATE,
+        _P.POLICY_BUNDLE_PROPOSE,
+    },
+    Role.SHIFT_LEADER: _READING
+    | {
+        _P.GRANTS_LEASE_REVOKE,
+        _P.GRANTS_REQUEST_APPROVE,
+        _P.GRANTS_REQUEST_ASK,
+        _P.GRANTS_SET_CONFIRM,
+        _P.GRANTS_SET_PROPOSE,
+        _P.IDENTITY_PERSON_REVEAL,
+        _P.KEYS_CUSTODY_CHANGE,
+        _P.KEYS_KEY_BLOCK,
+    },
+    Role.SOC: _READING | {_P.GRANTS_LEASE_REVOKE, _P.GRANTS_SET_PROPOSE, _P.KEYS_KEY_BLOCK},
+}
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
+    """Return what these roles may do together; a role that is not known gives nothing."""
+    known = {str(role) for role in Role}
+    return frozenset(permission for role in roles if role in known for permission in PERMISSIONS[Role(role)])
+
+
+def parse_permissions(names: Iterable[str]) -> frozenset[Permission]:
+    """Return the permissions among names; one that is not known (any more) gives nothing."""
+    known = {str(permission) for permission in Permission}
+    return frozenset(Permission(name) for name in names if name in known)

@@ -1,0 +1,243 @@
+"""One running installation: databases, secrets, the log, services and loops, opened and closed in order.
+
+This is the only module, with `app`, that knows domains and connectors together. Tests open the same installation
+on a database of their own, with a clock they move and a transport that leads to the twin.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+import httpx2
+
+from key2xs.connectors.iloq import IloqConfig, IloqConnector
+from key2xs.core.clock import Clock, SystemClock
+from key2xs.core.database import Database
+from key2xs.core.loops import Loop
+from key2xs.core.settings import IloqSystem, Settings, SyslogSink
+from key2xs.core.vault import Vault
+from key2xs.grants.bundles import ensure_bundle
+from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
+from key2xs.identity import Identity
+from key2xs.identity.boundaries import BoundaryLoop as IdentityBoundaries
+from key2xs.keys.events import EventPull, Reclassifier
+from key2xs.keys.reconciler import Connected, Reconciler, TargetMarker
+from key2xs.keys.registry import InventoryLoop
+from key2xs.keys.sessions import SealedSessions
+from key2xs.ledger import Entry, Lane, Reader, ReaderLoop
+from key2xs.ledger.copies import CheckpointCopy
+from key2xs.ledger.opening import Opened, open_log
+from key2xs.ledger.sequencer import Sequencer
+from key2xs.services import Services, build_services
+from key2xs.telemetry.reader import SyslogReader
+from key2xs.telemetry.syslog_tls import SyslogTarget, SyslogTlsSender
+from key2xs.work.desk import Desk
+from key2xs.work.loops import BoundaryLoop as WorkBoundaries, PeopleReader, SilenceLoop
+
+Transports: TypeAlias = Callable[[IloqSystem], httpx2.AsyncBaseTransport | None]
+
+SEED_BYTES = 32
+# A SIEM wants entries soon, and a receiver that stalls must not hold the others' transactions open for long.
+SYSLOG_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Dsns:
+    """Where each role connects."""
+
+    app: str
+    log: str
+    read: str
+    vault: str
+
+
+@dataclass
+class Installation:
+    """Everything that runs, opened."""
+
+    services: Services
+    log_database: Database
+    sequencer: Sequencer
+    opened: Opened
+    desk: Desk
+    connected: list[Connected] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def open_installation(
+    settings: Settings,
+    dsns: Dsns,
+    clock: Clock,
+    *,
+    wall: Clock | None = None,
+    transports: Transports = lambda _system: None,
+    seed: bytes | None = None,
+    master_key: bytes | None = None,
+) -> AsyncIterator[Installation]:
+    """Open an installation and close it in the end; nothing runs before the caller steps the loops.
+
+    Args:
+        settings: of the site.
+        dsns: of migrated databases.
+        clock: domain time.
+        wall: real time; the machine's where not given.
+        transports: how to reach a key system in tests; None for the network.
+        seed: the log's signing key; read from or made in the settings' place where not given.
+        master_key: the vault's; likewise.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+
+        async def database(dsn: str, name: str) -> Database:
+            opened = await Database.open(dsn, name=name)
+            stack.push_async_callback(opened.close)
+            return opened
+
+        app, log = await database(dsns.app, "key2xs"), await database(dsns.log, "key2xs-sequencer")
+        vault_database = await database(dsns.vault, "key2xs-vault")
+        master_key = master_key or secret_file(settings.master_key or settings.data_dir / "master.key")
+        vault = Vault(vault_database, master_key, clock)
+        services = build_services(settings, app, vault, clock, wall or SystemClock())
+        seed = seed or secret_file(settings.log.signing_key or settings.data_dir / "log-signing.key")
+        copy = CheckpointCopy(settings.log.checkpoint_copy or settings.data_dir / "checkpoint")
+        origin = settings.log.origin or f"{settings.site_code.lower()}.key2xs.example/log"
+        opened = await open_log(log, origin=origin, seed=seed, copy=copy, at=clock.now())
+        await _begin(services, opened)
+        sequencer = Sequencer(log, seed, vault.stream_key, copy)
+        stack.push_async_callback(sequencer.close)
+        desk = Desk(services.ledger, vault, Identity(services.ledger, vault, settings.zone))
+        installation = Installation(services, log, sequencer, opened, desk)
+        await _connect(installation, stack, transports)
+        _add_loops(installation, stack)
+        yield installation
+
+
+async def _begin(services: Services, opened: Opened) -> None:
+    """Tell what start found: a log that lost entries, and the policy in force."""
+    now = services.clock.now()
+
+    async def tell(tx):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        await ensure_bundle(tx, services.ledger, at=now)
+
+    await services.database.transact(tell)
+    if opened.lost is not None:
+        entry = Entry(
+            kind="ledger:origin:open",
+            occurred_at=now,
+            recorded_at=now,
+            actor="system:ledger",
+            subjects=("log:site",),
+            body={"lost": opened.lost, "origin": opened.origin},
+            lane=Lane.CONTROL,
+        )
+        await services.database.transact(lambda tx: services.ledger.record(tx, entry))
+
+
+async def _connect(installation: Installation, stack: AsyncExitStack, transports: Transports) -> None:
+    services = installation.services
+    for system in services.settings.iloq:
+        stored = await services.database.transact(
+            lambda tx, s=system: services.registry.ensure_system(tx, s.name, "iloq", services.clock.now())  # type: ignore[misc]
+        )
+        store = SealedSessions(services.database, services.vault, stored.id)
+        port = IloqConnector(
+            _iloq_config(system, services.settings), store=store, clock=services.clock, transport=transports(system)
+        )
+        stack.push_async_callback(port.close)
+        connected = Connected(
+            stored.id,
+            system.name,
+            port,
+            offline_expires_after=timedelta(minutes=system.offline_expiry_minutes),
+            deliver_ahead=timedelta(minutes=services.settings.leases.programmed_ahead_minutes),
+        )
+        installation.connected.append(connected)
+        installation.loops += [
+            InventoryLoop(services.database, services.registry, stored, port),
+            EventPull(services.database, services.events, stored, port),
+            Reconciler(
+                services.database,
+                connected,
+                registry=services.registry,
+                targets=services.targets,
+                planner=services.planner,
+                openers=services.openers,
+                grants=services.evaluator,
+                wall=services.wall,
+            ),
+        ]
+
+
+def _add_loops(installation: Installation, stack: AsyncExitStack) -> None:
+    services, desk = installation.services, installation.desk
+    database, settings = services.database, services.settings
+    readers: Sequence[Reader] = [
+        GrantMarker(),
+        TargetMarker(services.registry, services.targets),
+        Reclassifier(services.events),
+        PeopleReader(desk, services.clock),
+    ]
+    installation.loops += [
+        installation.sequencer,
+        *(ReaderLoop(database, reader) for reader in readers),
+        services.evaluator,
+        LeaseTimer(database),
+        Sweep(database, services.bases, settings.leases.sweep),
+        IdentityBoundaries(database, services.ledger),
+        WorkBoundaries(database, desk),
+        SilenceLoop(database, desk),
+    ]
+    for sink in settings.syslog:
+        reader = _syslog_reader(sink, settings)
+        stack.push_async_callback(reader.close)
+        installation.loops.append(ReaderLoop(database, reader, batch=SYSLOG_BATCH))
+
+
+def _iloq_config(system: IloqSystem, settings: Settings) -> IloqConfig:
+    return IloqConfig(
+        base_url=system.base_url,
+        customer_code=system.customer_code,
+        user_name=system.user_name,
+        password=system.password,
+        time_zone=settings.site_time_zone,
+        lock_group=system.lock_group or None,
+        api_key=system.api_key,
+        request_timeout=timedelta(seconds=system.timeout_seconds),
+    )
+
+
+def _syslog_reader(sink: SyslogSink, settings: Settings) -> SyslogReader:
+    if sink.ca is None or sink.certificate is None or sink.key is None:
+        message = f"syslog sink {sink.name} needs ca, certificate and key"
+        raise ValueError(message)
+    target = SyslogTarget(
+        host=sink.host,
+        port=sink.port,
+        ca=sink.ca,
+        certificate=sink.certificate,
+        key=sink.key,
+        server_name=sink.server_name,
+    )
+    return SyslogReader(
+        sink.name, SyslogTlsSender(target), host=settings.site_code.lower(), limit=sink.longest_message
+    )
+
+
+def secret_file(path: Path) -> bytes:
+    """Return the 32 secret bytes kept in a file (hex), making the file at first use, readable by its owner only."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(SEED_BYTES) + "\n")
+    return bytes.fromhex(path.read_text(encoding="ascii").strip())

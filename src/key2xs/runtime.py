@@ -1,0 +1,71 @@
+"""What the running process tells and offers to its web side: how the loops stand, and the demo's clock."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from key2xs.core.clock import StoredClock
+from key2xs.core.database import Database
+from key2xs.core.runner import Runner
+from key2xs.ledger.readers import readers_behind
+
+Notify: TypeAlias = Callable[[], Awaitable[None]]
+
+
+class DemoTime:
+    """Domain time as a row that only a demo has; production mode refuses to start with it."""
+
+    def __init__(self, database: Database, clock: StoredClock, wake: Callable[[], None]) -> None:
+        """Steer `clock`; call `wake` after each step."""
+        self._database, self._clock, self._wake = database, clock, wake
+
+    async def advance_to(self, at: datetime) -> None:
+        """Store a later instant and take it over here; other processes follow the notification.
+
+        Raises:
+            ValueError: the instant lies before the present one.
+        """
+        self._clock.advance_to(at)
+        async with self._database.transaction() as tx:
+            await tx.execute(
+                "INSERT INTO domain_time (at) VALUES ($1) "
+                "ON CONFLICT (one) DO UPDATE SET at = greatest(domain_time.at, excluded.at)",
+                at,
+            )
+            await tx.execute("SELECT pg_notify('key2xs_time', $1)", at.isoformat())
+        self._wake()
+
+
+@dataclass
+class Runtime:
+    """The process around the services."""
+
+    runner: Runner | None
+    database: Database
+    demo_time: DemoTime | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+    """Parts that could not start or lost their other side, with the reason to show."""
+
+    async def busy(self) -> list[str]:
+        """Name everything that is not quiet: loops at work or due, entries without place, readers behind."""
+        found = self.runner.busy() if self.runner is not None else []
+        async with self.database.read() as tx:
+            waiting = await tx.fetchval("SELECT count(*) FROM log_pending")
+            behind = await readers_behind(tx)
+        found += [f"entries:{waiting}"] if waiting else []
+        return found + [f"reader:{name}" for name, count in behind.items() if count > 0]
+
+    def next_due(self) -> datetime | None:
+        """Return when a loop wants to step next by the clock."""
+        return self.runner.next_due() if self.runner is not None else None
+
+    def all_problems(self) -> dict[str, str]:
+        """Name what is wrong at the moment."""
+        loops = self.runner.problems() if self.runner is not None else {}
+        return {**self.problems, **loops}
+
+    def wake(self) -> None:
+        """Step all loops again."""
+        if self.runner is not None:
+            self.runner.wake()

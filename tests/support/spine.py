@@ -1,0 +1,269 @@
+"""The whole product and the whole twin in one process, stepped by hand.
+
+Time stands still until a test moves it. `settle` steps every loop until nothing is due and the log is read to its
+end, so that a test never waits and never races.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+from key2xs_twin.clients.ptw import PermitSystem
+from key2xs_twin.clients.scim import EntraClient, ScimPerson
+from key2xs_twin.clients.webhook import WebhookSender, make_secret
+from key2xs_twin.iloq.edge import transport
+from key2xs_twin.world import World
+
+from key2xs.core.clock import ManualClock
+from key2xs.core.ids import CylinderId, KeyId, PersonId
+from key2xs.core.postgres import RoleDsns
+from key2xs.core.settings import Settings, parse_settings
+from key2xs.identity.scim.app import scim_app
+from key2xs.installation import Dsns, Installation, open_installation
+from key2xs.keys.types import StoredKey
+from key2xs.ledger.readers import readers_behind
+from key2xs.plant.importer import import_csv
+from key2xs.plant.service import get_cylinder, list_zones, set_zone_mode
+from key2xs.services import Services
+from key2xs.work.webhook import Webhook
+
+from .tiny import TinySite, tiny_site, twin_id
+
+SCIM_TOKEN = "a-long-enough-token-for-tests"
+WEBHOOK_SECRET = make_secret(b"k" * 24)
+MOST_STEPS = 5_000
+QUALIFIED = ("VCA_BASIC", "SITE_INDUCTION", "LOTO")
+
+
+@dataclass
+class Spine:
+    """Product and twin, and the people who use them."""
+
+    installation: Installation
+    world: World
+    clock: ManualClock
+    webhook: Webhook
+    scim: EntraClient
+    ptw: PermitSystem
+    persons: dict[str, PersonId] = field(default_factory=dict)
+    scim_ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def services(self) -> Services:
+        """The product's services."""
+        return self.installation.services
+
+    @property
+    def now(self) -> datetime:
+        """Domain time."""
+        return self.clock.now()
+
+    async def settle(self) -> None:
+        """Step every loop until nothing is due at the present instant."""
+        for _ in range(MOST_STEPS):
+            busy = False
+            for loop in self.installation.loops:
+                due = await loop.step(self.now)
+                busy = busy or (due is not None and due <= self.now)
+            if not busy and await self._log_is_read():
+                return
+        message = f"not quiet after {MOST_STEPS} rounds"
+        raise AssertionError(message)
+
+    async def advance(self, by: timedelta, *, every: timedelta = timedelta(seconds=20)) -> None:
+        """Move time in steps, the twin first, settling the product at each."""
+        await self.advance_to(self.now + by, every=every)
+
+    async def advance_to(self, to: datetime, *, every: timedelta = timedelta(seconds=20)) -> None:
+        """Move time to an instant in steps, the twin first, settling the product at each."""
+        while self.now < to:
+            step = min(self.now + every, to)
+            self.world.advance_to(step)
+            self.clock.advance_to(step)
+            await self.settle()
+
+    async def person(self, ref: str, **values: Any) -> PersonId:
+        """Have the IAM provision somebody by SCIM."""
+        given = {
+            "user_name": f"{ref}@example.org",
+            "external_id": ref,
+            "given_name": "Given",
+            "family_name": f"Family-{ref}",
+            "company": "v017",
+            "contract_end": (self.now + timedelta(days=30)).date(),
+        } | values
+        self.scim_ids[ref] = await self.scim.create_user(ScimPerson(**given))
+        async with self.services.database.read() as tx:
+            found = await self.installation.desk.identity.find_person(tx, "iam", ref)
+        assert found is not None
+        self.persons[ref] = found
+        await self.qualify(ref)
+        return found
+
+    async def qualify(self, ref: str, kinds: Sequence[str] = QUALIFIED, *, days: int = 365) -> None:
+        """Have the register of qualifications say what somebody may do."""
+        rows = [
+            {
+                "person_scheme": "iam",
+                "person_ref": ref,
+                "kind": kind,
+                "number": f"{kind}-{ref}",
+                "valid_to": str((self.now + timedelta(days=days)).date()),
+                "checked_at": "",
+                "checked_by": "",
+            }
+            for kind in kinds
+        ]
+        report = await self.services.database.transact(
+            lambda tx: self.installation.desk.identity.import_csv(
+                tx, "qualifications", rows, at=self.now, actor="user:setup"
+            )
+        )
+        assert not report.errors, report.errors
+
+    async def hand_out(self, stamp: str, ref: str) -> StoredKey:
+        """Hand a key to somebody, in the product and in the twin."""
+        async with self.services.database.transaction() as tx:
+            key = await self.services.registry.get_key(tx, stamp)
+            key = await self.services.custody.hand_out(
+                tx, key.id, self.persons[ref], actor="user:desk", at=self.now
+            )
+        self.world.hand_phone(UUID(key.external_id), ref)
+        return key
+
+    async def send(self) -> list[int]:
+        """Have the permit system send what is due; returns the answers' status codes."""
+        return [delivery.status for delivery in await self.ptw.flush(at=self.now)]
+
+    def try_open(self, stamp: str, marking: str) -> bool:
+        """Present a key at a lock in the twin."""
+        key = twin_id(f"key {int(stamp[1:])}")
+        return self.world.present(key, twin_id(marking)).ok
+
+    async def cylinder(self, marking: str) -> CylinderId:
+        """Return the product's id of a cylinder."""
+        async with self.services.database.read() as tx:
+            return (await get_cylinder(tx, marking)).id
+
+    async def who_can_open(self, marking: str) -> dict[str, Any]:
+        """Return the product's answer about a cylinder, by stamp."""
+        cylinder = await self.cylinder(marking)
+        async with self.services.database.read() as tx:
+            return {row.stamp: row for row in await self.services.openers.may_open(tx, cylinder, self.now)}
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[Any]:
+        """Look into the database."""
+        async with self.services.database.read() as tx:
+            return list(await tx.fetch(sql, *arguments))
+
+    async def _log_is_read(self) -> bool:
+        async with self.services.database.read() as tx:
+            if await tx.fetchval("SELECT count(*) FROM log_pending"):
+                return False
+            return not any((await readers_behind(tx)).values())
+
+
+@asynccontextmanager
+async def open_spine(
+    dsns: RoleDsns,
+    folder: Path,
+    at: datetime,
+    *,
+    seed: int = 7,
+    site: TinySite | None = None,
+    enforce: bool = True,
+    world: World | None = None,
+) -> AsyncIterator[Spine]:
+    """Open product and twin on a fresh database and import the tiny site."""
+    site = site or tiny_site()
+    world = world or World(seed, at, site=site.iloq)
+    clock = ManualClock(at)
+    settings = _settings(folder, site)
+    where = Dsns(app=dsns.app, log=dsns.log, read=dsns.read, vault=dsns.vault)
+    async with open_installation(
+        settings, where, clock, wall=clock, transports=lambda _system: transport(world)
+    ) as installation:
+        services, desk = installation.services, installation.desk
+        webhook = Webhook(services.database, desk, clock, settings)
+        scim = scim_app(
+            services.database, services.vault, clock, _authenticate, ledger=services.ledger, zone=settings.zone
+        )
+        async with (
+            EntraClient(
+                "http://scim.test/scim/entra/v2", SCIM_TOKEN, httpx2.ASGITransport(app=scim), flag=True
+            ) as client,
+        ):
+            sender = WebhookSender(
+                "http://ptw.test/webhooks/ptw/eptw", [WEBHOOK_SECRET], transport=_WebhookTransport(webhook)
+            )
+            spine = Spine(installation, world, clock, webhook, client, PermitSystem(sender))
+            await _import(spine, site, enforce=enforce)
+            yield spine
+
+
+async def _import(spine: Spine, site: TinySite, *, enforce: bool) -> None:
+    services = spine.services
+
+    async def run(tx: Any) -> None:
+        for kind, rows in site.files.items():
+            if kind == "companies":
+                report = await spine.installation.desk.identity.import_csv(
+                    tx, kind, rows, at=spine.now, actor="user:setup"
+                )
+            else:
+                report = await import_csv(tx, services.ledger, kind, rows, at=spine.now, actor="user:setup")
+            assert not report.errors, report.errors
+        if enforce:
+            for zone in await list_zones(tx):
+                await set_zone_mode(
+                    tx, services.ledger, zone.id, mode="enforce", actor="user:setup", at=spine.now, reason="test"
+                )
+
+    await services.database.transact(run)
+    await spine.settle()
+
+
+async def _authenticate(source: str, token: str) -> str | None:
+    return f"scim:{source}" if token == SCIM_TOKEN else None
+
+
+class _WebhookTransport(httpx2.AsyncBaseTransport):
+    """Leads the permit system's posts to the product's receiver without a socket."""
+
+    def __init__(self, webhook: Webhook) -> None:
+        self._webhook = webhook
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        body = await request.aread()
+        answer = await self._webhook.receive("eptw", dict(request.headers), body)
+        return httpx2.Response(answer.status, headers=dict(answer.headers or {}))
+
+
+def _settings(folder: Path, site: TinySite) -> Settings:
+    account = site.iloq
+    return parse_settings(
+        {
+            "site_code": "RTX",
+            "data_dir": str(folder / "var"),
+            "permits": [{"name": "eptw", "secrets": [WEBHOOK_SECRET]}],
+            "scim": [{"name": "entra", "token": SCIM_TOKEN}],
+            "iloq": [
+                {
+                    "name": "iloq",
+                    "base_url": "http://iloq.test/iloqws",
+                    "customer_code": account.customer_code,
+                    "user_name": account.user_name,
+                    "password": account.password,
+                    "lock_group": str(account.lock_group_id),
+                }
+            ],
+        }
+    )
+
+
+__all__ = ["KeyId", "Spine", "open_spine"]
