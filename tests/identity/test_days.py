@@ -30,7 +30,9 @@ def test_a_day_at_amsterdam_ends_at_its_own_midnight(day: date, end: datetime) -
 
 def test_a_day_without_a_midnight_begins_with_the_skip() -> None:
     # Sao Paulo, 4 November 2018: 00:00 became 01:00.
-    assert start_of_day(date(2018, 11, 4), ZoneInfo("America/Sao_Paulo")) == datetime(2018, 11, 4, 3, tzinfo=UTC)
+    assert start_of_day(date(2018, 11, 4), ZoneInfo("America/Sao_Paulo")) == datetime(
+        2018, 11, 4, 3, tzinfo=UTC
+    )
 
 
 def test_a_day_with_two_midnights_begins_with_the_first() -> None:
@@ -51,7 +53,9 @@ def test_every_day_ends_where_the_next_begins_and_lasts_about_a_day(day: date, n
 def test_a_bare_date_ends_with_its_day_and_an_instant_where_it_says() -> None:
     assert parse_end("2026-11-30", AMSTERDAM, field="f") == datetime(2026, 11, 30, 23, tzinfo=UTC)
     assert parse_start("2026-11-30", AMSTERDAM, field="f") == datetime(2026, 11, 29, 23, tzinfo=UTC)
-    assert parse_end("2026-11-30T18:00:00+01:00", AMSTERDAM, field="f") == datetime(2026, 11, 30, 17, tzinfo=UTC)
+    assert parse_end("2026-11-30T18:00:00+01:00", AMSTERDAM, field="f") == datetime(
+        2026, 11, 30, 17, tzinfo=UTC
+    )
     assert parse_end("2026-11-30T18:00:00Z", AMSTERDAM, field="f") == datetime(2026, 11, 30, 18, tzinfo=UTC)
 
 
@@ -62,7 +66,17 @@ def test_the_year_9999_is_no_end() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ("", "soon", "30-11-2026", "2026-02-30", "2026-11-30T18:00:00", "2026-W48-1", "20261130", "2026-11-30 18:00", "1"),
+    (
+        "",
+        "soon",
+        "30-11-2026",
+        "2026-02-30",
+        "2026-11-30T18:00:00",
+        "2026-W48-1",
+        "20261130",
+        "2026-11-30 18:00",
+        "1",
+    ),
 )
 def test_a_date_that_cannot_be_read_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidInput) as refused:

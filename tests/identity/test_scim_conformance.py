@@ -46,11 +46,14 @@ def teach(client: SyncSCIMClient) -> None:
 
 
 def run_tester(app: Any, loop: asyncio.AbstractEventLoop) -> list[Any]:
-    with httpx2.Client(
-        base_url="http://site.test/scim/entra/v2",
-        headers={"Authorization": f"Bearer {TOKENS['entra']}"},
-        transport=LoopTransport(app, loop),
-    ) as http, warnings.catch_warnings():
+    with (
+        httpx2.Client(
+            base_url="http://site.test/scim/entra/v2",
+            headers={"Authorization": f"Bearer {TOKENS['entra']}"},
+            transport=LoopTransport(app, loop),
+        ) as http,
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # the tester's own
         client = SyncSCIMClient(http)
         client.discover()
@@ -63,7 +66,11 @@ async def test_scim_tester_finds_no_fault(world: World, profile: Profile, least:
     await world.company()
     app = scim_app(world.db, world.vault, world.clock, authenticate, profile=profile)
     results = await asyncio.to_thread(run_tester, app, asyncio.get_running_loop())
-    failed = [f"{each.title} {each.reason}" for each in results if each.status not in {Status.SUCCESS, Status.SKIPPED}]
+    failed = [
+        f"{each.title} {each.reason}"
+        for each in results
+        if each.status not in {Status.SUCCESS, Status.SKIPPED}
+    ]
     print(profile, len(results), len(failed), {each.status for each in results})
     assert not failed, "\n".join(failed)
     assert len(results) >= least

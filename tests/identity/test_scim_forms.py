@@ -37,9 +37,12 @@ async def connect(app: Any) -> AsyncIterator[Callable[[str], ScimClient]]:
 
         def open_client(form: str) -> ScimClient:
             kind, options = FORMS[form]
-            source = form.split()[0]
+            source = form.split(maxsplit=1)[0]
             client = kind(
-                f"http://site.test/scim/{source}/v2/", TOKENS[source], transport=httpx2.ASGITransport(app), **options
+                f"http://site.test/scim/{source}/v2/",
+                TOKENS[source],
+                transport=httpx2.ASGITransport(app),
+                **options,
             )
             opened.append(client)
             stack.push_async_callback(client.aclose)
@@ -64,9 +67,7 @@ async def test_a_person_arrives_leaves_and_comes_back_without_roles(
     assert facts.contract_until == datetime(2026, 6, 30, 22, tzinfo=UTC)
     assert facts.roles == {"gas_tester"}
     async with world.db.read() as tx:
-        assert await world.identity.find_person(tx, "iam", JAN.external_id) == facts.person_id or (
-            str(await world.identity.find_person(tx, "iam", JAN.external_id)) == str(person)
-        )
+        assert str(await world.identity.find_person(tx, "iam", JAN.external_id)) == person
 
     world.clock.advance_to(world.clock.now() + timedelta(hours=1))
     await client.disable(person)
@@ -166,9 +167,7 @@ async def test_two_sources_meet_by_personnel_number_and_the_stricter_wins(
     assert (await world.facts(person)).active == "no", "one no is enough"
 
 
-async def test_a_personnel_number_of_somebody_else_is_refused(
-    world: World, scim: httpx2.AsyncClient
-) -> None:
+async def test_a_personnel_number_of_somebody_else_is_refused(world: World, scim: httpx2.AsyncClient) -> None:
     enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
     for name, number in (("a", "1"), ("b", "2")):
         body = {**user_body(name), enterprise: {"employeeNumber": number}}
@@ -182,7 +181,9 @@ async def test_a_personnel_number_of_somebody_else_is_refused(
 
 async def test_silence_never_lifts_a_contract_end(world: World, scim: httpx2.AsyncClient) -> None:
     await world.company()
-    created = await scim.post("Users", json=user_body(key2xs={"company": "ACME", "contractEnd": "2026-04-01"}))
+    created = await scim.post(
+        "Users", json=user_body(key2xs={"company": "ACME", "contractEnd": "2026-04-01"})
+    )
     person = created.json()["id"]
     end = datetime(2026, 4, 1, 22, tzinfo=UTC)
     assert (await scim.put(f"Users/{person}", json=user_body())).status_code == 200
@@ -196,25 +197,27 @@ async def test_silence_never_lifts_a_contract_end(world: World, scim: httpx2.Asy
     assert (facts.contract, facts.contract_until) == ("yes", None)
 
 
-@pytest.mark.parametrize(
-    ("operation", "status"),
-    (
-        ({"op": "Add", "path": 'phoneNumbers[type eq "mobile"].value', "value": "+31 6 1"}, 200),
-        ({"op": "Add", "path": "manager", "value": [{"$ref": "../Users/1", "value": "m1"}]}, 200),
-        ({"op": "Add", "path": "manager", "value": "m1"}, 200),
-        ({"op": "Replace", "path": "manager", "value": ""}, 200),
-        ({"op": "Replace", "path": "department", "value": "Turnaround"}, 200),  # known, not kept
-        ({"op": "Add", "path": 'roles[primary eq "True"].value', "value": "x"}, 200),  # not kept
-        ({"op": "replace", "value": {"displayName": "J", "name.givenName": "Johan"}}, 200),
-        ({"op": "Add", "path": "urn:some:unknown:2.0:User:thing", "value": "x"}, 200),
-    ),
+ODD_FORMS: tuple[dict[str, Any], ...] = (
+    {"op": "Add", "path": 'phoneNumbers[type eq "mobile"].value', "value": "+31 6 1"},
+    {"op": "Add", "path": "manager", "value": [{"$ref": "../Users/1", "value": "m1"}]},
+    {"op": "Add", "path": "manager", "value": "m1"},
+    {"op": "Replace", "path": "manager", "value": ""},
+    {"op": "Replace", "path": "department", "value": "Turnaround"},  # known, not kept
+    {"op": "Add", "path": 'roles[primary eq "True"].value', "value": "x"},  # not kept
+    {"op": "replace", "value": {"displayName": "J", "name.givenName": "Johan"}},
+    {"op": "Add", "path": "urn:some:unknown:2.0:User:thing", "value": "x"},
 )
-async def test_the_odd_forms_of_entra_are_taken(
-    world: World, scim: httpx2.AsyncClient, operation: dict[str, Any], status: int
-) -> None:
+
+
+async def test_the_odd_forms_of_entra_are_taken(world: World, scim: httpx2.AsyncClient) -> None:
     person = (await scim.post("Users", json=user_body())).json()["id"]
-    answer = await scim.patch(f"Users/{person}", json=patch_body(operation))
-    assert answer.status_code == status, answer.text
+    for operation in ODD_FORMS:
+        answer = await scim.patch(f"Users/{person}", json=patch_body(operation))
+        assert answer.status_code == 200, (operation, answer.text)
+    kept = (await scim.get(f"Users/{person}")).json()
+    assert kept["phoneNumbers"] == [{"type": "mobile", "value": "+31 6 1"}]
+    assert (kept["displayName"], kept["name"]["givenName"]) == ("J", "Johan")
+    assert not {"roles", "department", "urn:some:unknown:2.0:User"} & set(kept)
     assert (await world.facts(person)).active == "yes"
 
 
@@ -227,35 +230,33 @@ async def test_a_manager_is_stored_and_can_be_asked_for(scim: httpx2.AsyncClient
     assert missed.json()["totalResults"] == 0
 
 
-@pytest.mark.parametrize(
-    ("condition", "matches"),
-    (
-        ('userName eq "JAN@firm.test"', 1),
-        ('externalId eq "ext-jan@firm.test"', 1),
-        ('externalId eq "EXT-jan@firm.test"', 0),
-        ('emails[type eq "work"].value eq "j@firm.test"', 1),
-        ('emails[type eq "home"].value eq "j@firm.test"', 0),
-        ('emails.value eq "J@FIRM.test"', 1),
-        ('employeeNumber eq "77"', 1),
-        ('userName eq "a1b2c3d4-0000-0000-0000-000000000000"', 0),  # Entra's test of the connection
-        ('id eq "not-an-id"', 0),
-        ('name.familyName sw "Jan"', 2),
-        ('not (userName eq "jan@firm.test")', 1),
-        ('userName eq "jan@firm.test" or userName eq "piet@firm.test"', 2),
-        ('contractEnd eq "2026-12-31"', 1),
-    ),
+FILTERS = (
+    ('userName eq "JAN@firm.test"', 1),
+    ('externalId eq "ext-jan@firm.test"', 1),
+    ('externalId eq "EXT-jan@firm.test"', 0),
+    ('emails[type eq "work"].value eq "j@firm.test"', 1),
+    ('emails[type eq "home"].value eq "j@firm.test"', 0),
+    ('emails.value eq "J@FIRM.test"', 1),
+    ('employeeNumber eq "77"', 1),
+    ('userName eq "a1b2c3d4-0000-0000-0000-000000000000"', 0),  # Entra's test of the connection
+    ('id eq "not-an-id"', 0),
+    ('name.familyName sw "Jan"', 2),
+    ('not (userName eq "jan@firm.test")', 1),
+    ('userName eq "jan@firm.test" or userName eq "piet@firm.test"', 2),
+    ('contractEnd eq "2026-12-31"', 1),
 )
-async def test_filters_find_what_they_say(
-    world: World, scim: httpx2.AsyncClient, condition: str, matches: int
-) -> None:
+
+
+async def test_filters_find_what_they_say(world: World, scim: httpx2.AsyncClient) -> None:
     await world.company()
-    jan = user_body(emails=[{"type": "work", "value": "j@firm.test", "primary": True}], key2xs={"contractEnd": "2026-12-31"})
-    jan["employeeNumber"] = "77"
+    emails = [{"type": "work", "value": "j@firm.test", "primary": True}]
+    jan = user_body(emails=emails, employeeNumber="77", key2xs={"contractEnd": "2026-12-31"})
     assert (await scim.post("Users", json=jan)).status_code == 201
     assert (await scim.post("Users", json=user_body("piet@firm.test"))).status_code == 201
-    answer = await scim.get("Users", params={"filter": condition})
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["totalResults"] == matches
+    for condition, matches in FILTERS:
+        answer = await scim.get("Users", params={"filter": condition})
+        assert answer.status_code == 200, (condition, answer.text)
+        assert answer.json()["totalResults"] == matches, condition
 
 
 async def test_a_renamed_group_is_another_role(world: World, scim: httpx2.AsyncClient) -> None:

@@ -23,7 +23,9 @@ statements = st.tuples(
     st.one_of(
         st.none(),
         st.tuples(
-            st.one_of(st.none(), st.integers(0, 20)), st.one_of(st.none(), st.integers(21, 40)), st.sampled_from("ab")
+            st.one_of(st.none(), st.integers(0, 20)),
+            st.one_of(st.none(), st.integers(21, 40)),
+            st.sampled_from("ab"),
         ),
     ),
 )

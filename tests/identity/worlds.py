@@ -49,13 +49,13 @@ class World:
             return await self.identity.put_company(tx, self.act(), ref, name)
 
 
-def user_body(name: str = "jan@firm.test", **more: Any) -> dict[str, Any]:
+def user_body(user_name: str = "jan@firm.test", /, **more: Any) -> dict[str, Any]:
     """A user as a plain SCIM client creates it; `key2xs={...}` fills our extension."""
     extension = more.pop("key2xs", None)
     body: dict[str, Any] = {
         "schemas": [USER],
-        "userName": name,
-        "externalId": f"ext-{name}",
+        "userName": user_name,
+        "externalId": f"ext-{user_name}",
         "active": True,
         "name": {"givenName": "Jan", "familyName": "Jansen"},
         **more,

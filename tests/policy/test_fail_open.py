@@ -7,9 +7,11 @@ from typing import Any
 import cedarpy
 import pytest
 
-from key2xs.policy import Decision, ReasonCode, Situation, decide, decide_many, engine, shipped_bundle
+from key2xs.policy import Decision, ReasonCode, Situation, Window, decide, decide_many, engine, shipped_bundle
 from key2xs.policy.compiled import compile_bundle
-from tests.policy.factories import change, request, seen, site_bundle, worker
+from tests.policy.factories import AT, change, request, seen, site_bundle, worker
+
+NAIVE = AT.replace(tzinfo=None)
 
 ERRS_WITH_TWO_APPROVERS = """
 @id("site.overflow") @reason("Errs when there are two approvers.")
@@ -106,13 +108,19 @@ def test_a_request_that_does_not_fit_the_schema_denies(
         pytest.param(
             lambda s: replace(s, cylinder=replace(s.cylinder, criticality=2.5)), id="half a criticality"
         ),
-        pytest.param(lambda s: replace(s, cylinder=replace(s.cylinder, zone=None)), id="no zone"),
+        pytest.param(
+            lambda s: replace(s, cylinder=replace(s.cylinder, safety_role=None)), id="no safety role"
+        ),
         pytest.param(lambda s: replace(s, person=replace(s.person, active=True)), id="a bool for a fact"),
         pytest.param(lambda s: replace(s, person=replace(s.person, active="maybe")), id="a fourth word"),
         pytest.param(lambda s: replace(s, person=replace(s.person, active=["yes"])), id="a list for a fact"),
         pytest.param(lambda s: replace(s, basis=replace(s.basis, approvers=None)), id="no approvers at all"),
         pytest.param(
             lambda s: replace(s, basis=replace(s.basis, kind="because")), id="a kind of basis nobody knows"
+        ),
+        pytest.param(lambda s: replace(s, cylinder=replace(s.cylinder, criticality=3.0)), id="as good as 3"),
+        pytest.param(
+            lambda s: replace(s, basis=replace(s.basis, window=Window("open", NAIVE))), id="a naive instant"
         ),
         pytest.param(lambda s: replace(s, key=None), id="no key"),
         pytest.param(lambda s: replace(s, key=replace(s.key, blocked="")), id="an empty word"),

@@ -9,21 +9,26 @@ from hypothesis import assume, given, settings, strategies as st
 
 from key2xs.policy import (
     Bundle,
+    Cylinder,
     Facts,
     FactWindow,
     Qualification,
     ReasonCode,
+    cylinder_class,
     decide,
     decide_many,
+    engine,
     shipped_bundle,
 )
 from key2xs.policy.compiled import compile_bundle
-from key2xs.policy.engine import decide_unsliced, visible_windows
+from key2xs.policy.engine import visible_windows
+from key2xs.policy.view import view_of
 from tests.policy.factories import (
     AT,
     LEGAL,
     UNKNOWN_WINDOW,
     YEAR,
+    any_cylinder,
     any_facts,
     change,
     seen,
@@ -99,7 +104,37 @@ def test_when_everything_falls_silent_nothing_is_given(name: str) -> None:
 @EXAMPLES
 @given(facts=some_facts)
 def test_sliced_and_full_bundles_decide_alike(bundle: Bundle, facts: Facts) -> None:
-    assert decide(seen(facts), bundle) == decide_unsliced(seen(facts), bundle)
+    assert decide_many([seen(facts)], bundle) == decide_many([seen(facts)], bundle, sliced=False)
+
+
+@bundles
+@EXAMPLES
+@given(facts=some_facts)
+def test_what_no_policy_reads_makes_no_difference(bundle: Bundle, facts: Facts) -> None:
+    """Blanking unread facts and slicing against the plain way: all facts, all policies."""
+    compiled = compile_bundle(bundle)
+    view = view_of(seen(facts), compiled.data)
+    plain = engine._decide_views([view], compiled, sliced=False)[view]
+    decision = decide(seen(facts), bundle)
+    assert (decision.verdict, decision.reasons) == (plain.verdict, plain.reasons)
+
+
+@bundles
+@EXAMPLES
+@given(facts=some_facts, other=any_cylinder)
+def test_cylinders_of_one_class_are_decided_alike(bundle: Bundle, facts: Facts, other: Cylinder) -> None:
+    twin = replace(facts, cylinder=other)
+    if cylinder_class(facts.cylinder, bundle) == cylinder_class(other, bundle):
+        assert decide(seen(facts), bundle) == decide(seen(twin), bundle)
+
+
+def test_a_class_forgets_only_what_the_bundle_does_not_read() -> None:
+    here, there = (LEGAL["worker"](zone=zone).cylinder for zone in ("CDU-3", "JETTY"))
+    assert cylinder_class(here, shipped_bundle()) == cylinder_class(there, shipped_bundle())
+    reads_zone = site_bundle(
+        '@id("site.z") @reason("r") forbid (principal, action, resource) when { resource.zone == "JETTY" };'
+    )
+    assert cylinder_class(here, reads_zone) != cylinder_class(there, reads_zone)
 
 
 @bundles

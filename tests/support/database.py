@@ -8,27 +8,30 @@ large enough: a copy then takes 15 ms instead of 40.
 import asyncio
 import contextlib
 import fcntl
-import gc
 import os
-import re
 import shutil
-import sys
 import tempfile
 import threading
-import warnings
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
 
-from key2xs.core.migrations import support as migrations_support, upgrade, upgrade_vault
-from key2xs.core.postgres import Provider, RoleDsns, create_roles, local_passwords, start_cluster
+from key2xs.core.migrations import upgrade_vault
+from key2xs.core.postgres import (
+    Binaries,
+    Provider,
+    RoleDsns,
+    create_roles,
+    embedded_binaries,
+    local_passwords,
+    start_cluster,
+)
 from key2xs.core.postgres.layout import shared_memory_size
 from key2xs.core.postgres.roles import role_dsns
+from tests.support.unfinished_migrations import upgrade_what_is_there
 
 # A run of the whole suite keeps a few hundred megabytes at most: databases are dropped after each test.
 _ENOUGH_SHARED_MEMORY = 1024 * 1024 * 1024
@@ -61,6 +64,11 @@ class DatabaseServer:
         self._drops: list[Future[None]] = []
         self._admin = self._run(asyncpg.connect(self.superuser_dsn))
         self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def revisions_left_out(self) -> list[str]:
+        """Migrations that did not run; see `unfinished_migrations`."""
+        return (self._provider.data_dir / "template.made").read_text(encoding="utf-8").splitlines()
 
     def create(self) -> tuple[str, RoleDsns]:
         """Make a fresh, migrated database with its vault; returns its name and the roles' DSNs."""
@@ -129,7 +137,9 @@ def database_server(run_id: str, worker: str) -> Iterator[DatabaseServer]:
     """
     base = _base_folder()
     folder = base / f"key2xs-test-{os.geteuid()}-{run_id}"
-    provider = Provider(data_dir=folder / "pg", settings=_SETTINGS, durable=False)
+    provider = Provider(
+        data_dir=folder / "pg", binaries=_chosen_binaries(), settings=_SETTINGS, durable=False
+    )
     try:
         with contextlib.ExitStack() as use:
             with _locked(base / f"key2xs-test-{os.geteuid()}.lock", fcntl.LOCK_EX):
@@ -156,7 +166,7 @@ def _make_template(provider: Provider) -> None:
         return
     dsn = provider.server.dsn
     dsns = create_roles(dsn, passwords=local_passwords(provider.data_dir), database=_TEMPLATE)
-    _upgrade_what_is_there(dsns.owner)
+    left_out = upgrade_what_is_there(dsns.owner)
     upgrade_vault(dsns.vault)
 
     async def close_to_sessions() -> None:
@@ -167,51 +177,7 @@ def _make_template(provider: Provider) -> None:
         await connection.close()
 
     asyncio.run(close_to_sessions())
-    done.touch()
-
-
-def _upgrade_what_is_there(owner_dsn: str) -> None:
-    """While rooms are being built: leave out revisions that are missing or do not run yet, and say so.
-
-    TODO: goes when the chain 0001..0010 is complete; then this is `upgrade(owner_dsn)`.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _upgrade_or_leave_out(owner_dsn)
-        gc.collect()
-
-
-def _upgrade_or_leave_out(owner_dsn: str) -> None:
-    try:
-        upgrade(owner_dsn)
-    except Exception:  # noqa: BLE001 - anything an unfinished revision may do
-        source = Path(migrations_support.__file__).parent
-        good: list[str] = []
-        for revision in sorted(path.stem for path in (source / "versions").glob("[0-9]*.py")):
-            with tempfile.TemporaryDirectory() as folder:
-                _copy_chain(source, Path(folder), [*good, revision])
-                config = Config()
-                config.set_main_option("script_location", folder)
-                config.attributes["dsn"] = owner_dsn
-                try:
-                    command.upgrade(config, "head")
-                except Exception as error:  # noqa: BLE001 - see above
-                    sys.stderr.write(f"\nMIGRATION LEFT OUT: {revision}: {str(error).splitlines()[0]}\n")
-                else:
-                    good.append(revision)
-
-
-def _copy_chain(source: Path, target: Path, names: list[str]) -> None:
-    (target / "versions").mkdir()
-    for name in ("env.py", "script.py.mako"):
-        shutil.copy(source / name, target)
-    previous = "None"
-    for name in names:
-        text = (source / "versions" / f"{name}.py").read_text(encoding="utf-8")
-        text = re.sub(r"^down_revision.*$", f"down_revision = {previous}", text, flags=re.MULTILINE)
-        (target / "versions" / f"{name}.py").write_text(text, encoding="utf-8")
-        shutil.copy(source / "versions" / f"{name}.sql", target / "versions")
-        previous = repr(re.findall(r'^revision.*"(.*)"', text, flags=re.MULTILINE)[0])
+    done.write_text("\n".join(left_out), encoding="utf-8")
 
 
 def _remove_leftovers(base: Path, *, keep: Path) -> None:
@@ -227,6 +193,11 @@ def _remove_leftovers(base: Path, *, keep: Path) -> None:
             if (folder / "pg" / "cluster" / "postmaster.pid").exists():
                 start_cluster(data_dir=folder / "pg").stop()
             shutil.rmtree(folder)
+
+
+def _chosen_binaries() -> Binaries | None:
+    """Return the programs that TEST_POSTGRES=embedded asks for; None for the provider's own choice."""
+    return embedded_binaries() if os.environ.get("TEST_POSTGRES") == "embedded" else None
 
 
 def _base_folder() -> Path:

@@ -13,11 +13,6 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
-from key2xs_twin.clients.ptw import PermitSystem
-from key2xs_twin.clients.scim import EntraClient, ScimPerson
-from key2xs_twin.clients.webhook import WebhookSender, make_secret
-from key2xs_twin.iloq.edge import transport
-from key2xs_twin.world import World
 
 from key2xs.core.clock import ManualClock
 from key2xs.core.ids import CylinderId, KeyId, PersonId
@@ -31,8 +26,14 @@ from key2xs.plant.importer import import_csv
 from key2xs.plant.service import get_cylinder, list_zones, set_zone_mode
 from key2xs.services import Services
 from key2xs.work.webhook import Webhook
+from key2xs_twin.clients.permits import Member, Permit
+from key2xs_twin.clients.ptw import PermitSystem
+from key2xs_twin.clients.scim import EntraClient, ScimPerson
+from key2xs_twin.clients.webhook import WebhookSender, make_secret
+from key2xs_twin.iloq.edge import transport
+from key2xs_twin.world import World
 
-from .tiny import TinySite, tiny_site, twin_id
+from .tiny import AREA, UNIT, TinySite, asset_of, tiny_site, twin_id
 
 SCIM_TOKEN = "a-long-enough-token-for-tests"
 WEBHOOK_SECRET = make_secret(b"k" * 24)
@@ -140,6 +141,45 @@ class Spine:
         """Have the permit system send what is due; returns the answers' status codes."""
         return [delivery.status for delivery in await self.ptw.flush(at=self.now)]
 
+    async def live_permit(
+        self,
+        *markings: str,
+        crew: Sequence[str],
+        role: str = "performing_authority",
+        type_: str = "cold_work",
+        hours: float = 8,
+    ) -> Permit:
+        """Have a permit issued with everybody signed on, and let the product take it in."""
+        permit = self.ptw.create(
+            type_=type_,
+            area=AREA,
+            unit=UNIT,
+            assets=[asset_of(marking) for marking in markings],
+            valid_from=self.now,
+            valid_to=self.now + timedelta(hours=hours),
+            at=self.now,
+            people=[Member(ref=ref, role=role, company="v017") for ref in crew],
+        )
+        self.ptw.approve(permit.id, by="u00411", at=self.now, role="issuing_authority")
+        self.ptw.go_live(permit.id, by="u00411", at=self.now)
+        for ref in crew:
+            self.ptw.sign_on(permit.id, ref, at=self.now)
+        answers = await self.send()
+        assert set(answers) <= {202, 204}, answers
+        await self.settle()
+        return permit
+
+    async def classes(self) -> dict[str, int]:
+        """Return how many openings stand in which class."""
+        return {
+            row["class"]: row["n"]
+            for row in await self.fetch("SELECT class, count(*) AS n FROM key_event GROUP BY 1")
+        }
+
+    async def states(self) -> list[str]:
+        """Return the states of all grants."""
+        return [row["state"] for row in await self.fetch("SELECT state FROM grant_lease ORDER BY id")]
+
     def try_open(self, stamp: str, marking: str) -> bool:
         """Present a key at a lock in the twin."""
         key = twin_id(f"key {int(stamp[1:])}")
@@ -191,7 +231,12 @@ async def open_spine(
         services, desk = installation.services, installation.desk
         webhook = Webhook(services.database, desk, clock, settings)
         scim = scim_app(
-            services.database, services.vault, clock, _authenticate, ledger=services.ledger, zone=settings.zone
+            services.database,
+            services.vault,
+            clock,
+            _authenticate,
+            ledger=services.ledger,
+            zone=settings.zone,
         )
         async with (
             EntraClient(
@@ -221,7 +266,13 @@ async def _import(spine: Spine, site: TinySite, *, enforce: bool) -> None:
         if enforce:
             for zone in await list_zones(tx):
                 await set_zone_mode(
-                    tx, services.ledger, zone.id, mode="enforce", actor="user:setup", at=spine.now, reason="test"
+                    tx,
+                    services.ledger,
+                    zone.id,
+                    mode="enforce",
+                    actor="user:setup",
+                    at=spine.now,
+                    reason="test",
                 )
 
     await services.database.transact(run)

@@ -50,7 +50,9 @@ class TinySite:
 
 def tiny_site(keys: int = 4) -> TinySite:
     """Make the site."""
-    rights = [SecurityAccessSpec(id=twin_id(f"right {m}"), name=f"AP {m}", type=RightType.API) for m in MARKINGS]
+    rights = [
+        SecurityAccessSpec(id=twin_id(f"right {m}"), name=f"AP {m}", type=RightType.API) for m in MARKINGS
+    ]
     wide = SecurityAccessSpec(id=twin_id("right wide"), name="C1 and C2", type=RightType.API)
     locks = [
         LockSpec(
@@ -60,13 +62,16 @@ def tiny_site(keys: int = 4) -> TinySite:
             clock_installed=clock,
             respects_time_limits=limits,
             security_access_ids=frozenset(
-                {twin_id(f"right {marking}")} | ({twin_id("right wide")} if marking in {"C1", "C2"} else set())
+                {twin_id(f"right {marking}")}
+                | ({twin_id("right wide")} if marking in {"C1", "C2"} else set())
             ),
         )
         for marking, _kind, _crit, _egress, _role, clock, limits in POINTS
     ]
     persons = [
-        PersonSpec(person_id=twin_id(f"vendor person {n}"), external_person_id=f"u{n}", first_name="A", last_name="B")
+        PersonSpec(
+            person_id=twin_id(f"vendor person {n}"), external_person_id=f"u{n}", first_name="A", last_name="B"
+        )
         for n in range(1, keys + 1)
     ]
     phones = [
@@ -97,7 +102,8 @@ def _files() -> dict[str, list[dict[str, str]]]:
         "units": [{"code": UNIT, "name": "Crude unit 1", "area": AREA}],
         "zones": [{"code": code, "name": f"Zone {c}", "criticality": str(c)} for c, code in zones.items()],
         "assets": [
-            {"scheme": "sap_floc", "id": asset_of(m), "name": m, "parent_id": "", "unit": UNIT} for m in MARKINGS
+            {"scheme": "sap_floc", "id": asset_of(m), "name": m, "parent_id": "", "unit": UNIT}
+            for m in MARKINGS
         ],
         "access_points": [
             {
@@ -139,7 +145,12 @@ def _files() -> dict[str, list[dict[str, str]]]:
             for m, kind, crit, egress, role, *_ in POINTS
         ],
         "asset_cylinders": [
-            {"asset_scheme": "sap_floc", "asset_id": asset_of(m), "cylinder_id": str(twin_id(m)), "role": "content"}
+            {
+                "asset_scheme": "sap_floc",
+                "asset_id": asset_of(m),
+                "cylinder_id": str(twin_id(m)),
+                "role": "content",
+            }
             for m in MARKINGS
         ],
         "companies": [{"ref": "v017", "name": "Rotor & Seal"}, {"ref": "own", "name": "The operator"}],

@@ -109,14 +109,17 @@ class World:
             result = await self.desk.identity.upsert_person_from_source(tx, act, statement)
         return result.person_id
 
-    async def take(self, event: dict[str, Any] | bytes, *, at: datetime | None = None) -> Outcome:
+    async def take(
+        self, event: dict[str, Any] | bytes, *, at: datetime | None = None, source: str = SOURCE
+    ) -> Outcome:
         """Receive one event, at its own time unless told otherwise."""
         if at is None:
             assert isinstance(event, dict)
             at = datetime.fromisoformat(event["time"])
+        moment = at
 
         async def work(tx: Connection) -> Outcome:
-            return await receive_event(tx, self.desk, SOURCE, event, at)
+            return await receive_event(tx, self.desk, source, event, moment)
 
         return await self.db.transact(work)
 

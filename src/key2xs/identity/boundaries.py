@@ -69,7 +69,7 @@ class BoundaryLoop:
             last = due[-1]
             await tx.execute(_SQL["move_boundary"], _CURSOR, last.at, last.kind, last.fact)
             return now
-        if now > cursor["upto"]:
+        if (now, _END_OF_INSTANT[0]) > (cursor["upto"], cursor["last_kind"]):
             await tx.execute(_SQL["move_boundary"], _CURSOR, now, *_END_OF_INSTANT)
         return await self._next(tx, now)
 

@@ -244,8 +244,8 @@ WITH edge (at, kind, id, person, edge, detail) AS (
     WHERE upper_inf(known) AND upper(during) BETWEEN $1::timestamptz AND $2::timestamptz AND upper(during) > stated_at
 )
 SELECT at, kind, id, person, edge, detail FROM edge
-WHERE (at, kind, id) > ($1::timestamptz, $3::text, $4::bigint)
-ORDER BY at, kind, id LIMIT $5
+WHERE (at, kind COLLATE "C", id) > ($1::timestamptz, $3::text COLLATE "C", $4::bigint)
+ORDER BY at, kind COLLATE "C", id LIMIT $5
 
 -- name: next_boundary
 -- The next beginning or end after an instant.

@@ -182,12 +182,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: programs_on
 -- The programs that may be on a key, oldest first.
-SELECT * FROM key_program WHERE key_id = $1 AND gone_at IS NULL ORDER BY written_at, entry
+SELECT * FROM key_program WHERE key_id = $1 AND gone_at IS NULL ORDER BY number
 
 -- name: set_ordered
 -- The order for the newest program of ours was accepted.
 UPDATE key_program SET ordered_at = coalesce(ordered_at, $2), entry = $3
-WHERE id = (SELECT id FROM key_program WHERE key_id = $1 AND gone_at IS NULL ORDER BY written_at DESC, entry DESC LIMIT 1)
+WHERE id = (SELECT id FROM key_program WHERE key_id = $1 AND gone_at IS NULL ORDER BY number DESC LIMIT 1)
 
 -- name: unfetched_program
 -- Whether the newest ordered program was not seen on its way yet.

@@ -23,9 +23,8 @@ from key2xs.ledger import ReadEntry
 from .openers import Openers
 from .planner import Planner, Wanted
 from .port import BaseChanged, KeyReading, KeySystemPort, ProgrammingState
-from .program import Program
 from .registry import Registry
-from .targets import Targets
+from .targets import Targets, alike
 from .types import StoredKey, Target
 
 _SQL = load_queries("key2xs.keys")
@@ -218,7 +217,7 @@ class Reconciler:
             if reading.programming_state in {ProgrammingState.FETCHED, ProgrammingState.ON_TOKEN}:
                 await self._targets.note_fetched(tx, key, now)
             for found in (reading.on_device, reading.planned):
-                if found is not None and found not in {p.program for p in programs}:
+                if found is not None and not any(alike(found, noted.program) for noted in programs):
                     # Somebody else's plan: it may reach the key like ours.
                     proven = found == reading.on_device and not programs
                     await self._targets.note_program(
@@ -376,13 +375,3 @@ _URGENT = frozenset({"grants:lease:end", "keys:key:block", "keys:custody:take_ba
 def _is_new_and_idle(reading: KeyReading, wanted: Wanted) -> bool:
     """Tell whether a key that was never programmed is to hold nothing: then there is nothing to send."""
     return reading.on_device is None and wanted.program.opens_nothing
-
-
-def alike(held: Program | None, wanted: Program) -> bool:
-    """Tell whether a key that holds `held` needs no write to do what `wanted` says.
-
-    Programs that open nothing are alike whatever their limits: writing one over the other proves nothing new.
-    """
-    if held is None:
-        return wanted.opens_nothing
-    return held == wanted or (held.opens_nothing and wanted.opens_nothing)

@@ -143,7 +143,7 @@ class Targets:
     ) -> bool:
         """Note that the device acknowledged a program: everything before it is gone. False when known already."""
         rows = await tx.fetch(_SQL["programs_on"], key.id)
-        match = next((row for row in reversed(rows) if program_of(row["program"]) == program), None)
+        match = next((row for row in reversed(rows) if alike(program, program_of(row["program"]))), None)
         if match is None:
             await self.note_program(tx, key, program, (), origin="found", at=read_at, proven=True)
             rows = await tx.fetch(_SQL["programs_on"], key.id)
@@ -223,6 +223,16 @@ class Targets:
                 lane=lane,
             ),
         )
+
+
+def alike(held: Program | None, wanted: Program) -> bool:
+    """Tell whether a key that holds `held` needs no write to do what `wanted` says.
+
+    Programs that open nothing are alike whatever their limits: writing one over the other proves nothing new.
+    """
+    if held is None:
+        return wanted.opens_nothing
+    return held == wanted or (held.opens_nothing and wanted.opens_nothing)
 
 
 def target_of(row: asyncpg.Record) -> Target:

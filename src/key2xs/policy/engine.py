@@ -6,7 +6,7 @@ naming the policy where there is one, and never disturbs the other situations of
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from hashlib import sha256
@@ -39,6 +39,16 @@ class _Outcome:
     reasons: tuple[Reason, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A situation as it is asked: what the policies may see of it, or why it cannot be read."""
+
+    view: View | None = None
+    likeness: Hashable = None
+    until: datetime | None = None
+    problem: _Outcome | None = None
+
+
 def decide(situation: Situation, bundle: Bundle) -> Decision:
     """Decide one situation."""
     return decide_many((situation,), bundle)[0]
@@ -50,20 +60,17 @@ def decide_many(situations: Iterable[Situation], bundle: Bundle, *, sliced: bool
     `sliced` False asks all policies whatever the kind of basis: the yardstick for the slices, slower.
     """
     compiled = compile_bundle(bundle)
-    asked: list[tuple[Situation, Hashable]] = []
+    read = [_read(situation, compiled) for situation in situations]
     alike: dict[Hashable, View] = {}
-    for situation in situations:
-        view = _read(situation, compiled)
-        if isinstance(view, _Outcome):
-            asked.append((situation, view))
-            continue
-        likeness = compiled.likeness_of(view)
-        asked.append((situation, likeness))
-        alike.setdefault(likeness, view)
-    views = {likeness: compiled.blank(view) for likeness, view in alike.items()}
-    outcomes = _decide_views(views.values(), compiled, sliced=sliced)
-    by_likeness = {likeness: outcomes[view] for likeness, view in views.items()}
-    return [_decision(situation, by_likeness.get(key, key), compiled) for situation, key in asked]
+    for question in read:
+        if question.view is not None and question.likeness not in alike:
+            alike[question.likeness] = compiled.blank(question.view)
+    outcomes = _decide_views(alike.values(), compiled, sliced=sliced)
+    found = [question.problem or outcomes[alike[question.likeness]] for question in read]
+    return [
+        Decision(outcome.verdict, outcome.reasons, question.until)
+        for question, outcome in zip(read, found, strict=True)
+    ]
 
 
 def cylinder_class(cylinder: Cylinder, bundle: Bundle) -> str:
@@ -96,19 +103,17 @@ def visible_windows(situation: Situation, compiled: CompiledBundle) -> Iterator[
         yield from (qualification_window(situation, code) for code in required)
 
 
-def _read(situation: Situation, compiled: CompiledBundle) -> "View | _Outcome":
-    """Reduce a situation to its view, or to a denial that says why that cannot be done."""
+def _read(situation: Situation, compiled: CompiledBundle) -> _Question:
     try:
         view = view_of(situation, compiled.data)
-        hash(view)
+        likeness = compiled.likeness_of(view)
+        hash(likeness)
+        return _Question(view, likeness, _until(situation, compiled))
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # Types are checked where facts are made; a value that slipped through must not stop its whole batch.
-        return _unknown(f"the facts cannot be read: {error}")
-    return view
+        return _Question(problem=_unknown(f"the facts cannot be read: {error}"))
 
 
-def _decision(situation: Situation, outcome: object, compiled: CompiledBundle) -> Decision:
-    XX
 def _until(situation: Situation, compiled: CompiledBundle) -> datetime | None:
     change = next_change(visible_windows(situation, compiled), situation.at)
     told = situation.next_change_at

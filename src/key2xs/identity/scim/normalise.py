@@ -48,9 +48,9 @@ class Normaliser:
         if not isinstance(body, dict):
             raise InvalidSyntaxException(detail="the body must be an object")
         plain, extensions = self._sort(body, core)
-        out = {name: value for name, value in plain.items() if value is not None}
         if core == USER:
-            self._check_user(out, extensions)
+            self._check_user(plain, extensions)
+        out = {name: value for name, value in plain.items() if value is not None}
         for urn, values in extensions.items():
             kept = {name: value for name, value in values.items() if value not in (None, "")}
             if kept:
@@ -127,6 +127,8 @@ class Normaliser:
         for name in list(plain):
             if name.casefold() == "active":
                 plain["active"] = read_active(plain.pop(name))
+            elif name.casefold() == "username" and not str(plain[name] or "").strip():
+                raise InvalidValueException(detail="userName is empty")
             elif not self._known(USER, name):
                 check_unknown(name)
         if KEY2XS in extensions:

@@ -55,7 +55,9 @@ class SiteService(ScimService):
             resource_type, self._one_form(resource_type, body, content_type), content_type
         )
 
-    def read_patch(self, resource_type: ResourceType, body: bytes, content_type: str | None) -> "PatchOp[Any]":
+    def read_patch(
+        self, resource_type: ResourceType, body: bytes, content_type: str | None
+    ) -> "PatchOp[Any]":
         """Validate the body of a PATCH."""
         return super().read_patch(
             resource_type, _encode(self.patch_payload(resource_type, body, content_type)), content_type

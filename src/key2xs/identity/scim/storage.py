@@ -133,9 +133,13 @@ class SourceStorage(AsyncScimStorage):
             case "id":
                 return list(await tx.fetch(SQL["get_scim_user"], source, parse_id(value)))
             case "user_name":
-                return list(await tx.fetch(SQL["scim_users_by_name"], source, blind_name(vault, source, value)))
+                return list(
+                    await tx.fetch(SQL["scim_users_by_name"], source, blind_name(vault, source, value))
+                )
             case "email":
-                return list(await tx.fetch(SQL["scim_users_by_email"], source, blind_email(vault, source, value)))
+                return list(
+                    await tx.fetch(SQL["scim_users_by_email"], source, blind_email(vault, source, value))
+                )
             case "external_id":
                 link = (IAM, blind_reference(vault, IAM, value), source)
             case "personnel_no":

@@ -89,6 +89,7 @@ CREATE TABLE key_target (
 -- Programs that are or may be on a key. Rows from the last proven one on may all be in the device.
 CREATE TABLE key_program (
     id uuid PRIMARY KEY,
+    number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     key_id uuid NOT NULL REFERENCES key_key,
     program jsonb NOT NULL,
     origin text NOT NULL CHECK (origin IN ('ours', 'found')),
@@ -100,7 +101,7 @@ CREATE TABLE key_program (
     gone_at timestamptz,
     entry bigint NOT NULL
 );
-CREATE INDEX key_program_key ON key_program (key_id, written_at) WHERE gone_at IS NULL;
+CREATE INDEX key_program_key ON key_program (key_id, number) WHERE gone_at IS NULL;
 
 -- Rows of locks' own logs, classed. Three times are kept apart and never rewritten.
 CREATE TABLE key_event (

@@ -1,0 +1,210 @@
+"""The words on screen. What the program calls lease, target or bundle never reaches an operator's page.
+
+Every status has a word, a shape and a tone: colour alone says nothing to one man in twelve, nor in print.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from key2xs.keys.exposure_types import ExposureKind
+
+Tone: TypeAlias = Literal["good", "info", "warn", "bad", "quiet"]
+Shape: TypeAlias = Literal["disc", "ring", "half", "triangle", "square", "cross", "arrow", "clock", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One status as it is shown. `hint` explains it in a sentence."""
+
+    word: str
+    tone: Tone
+    shape: Shape
+    hint: str = ""
+
+
+_UNKNOWN_STATE: Final = Status("state not known", "bad", "cross", "Nothing is given on what is not known.")
+
+PERMIT_STATES: Final[Mapping[str, Status]] = {
+    "draft": Status("draft", "quiet", "ring"),
+    "requested": Status("requested", "quiet", "ring"),
+    "submitted": Status("submitted", "quiet", "ring"),
+    "under_review": Status("under review", "quiet", "ring"),
+    "approved": Status("approved, not yet issued", "info", "half"),
+    "isolating": Status("being isolated", "info", "half"),
+    "isolated": Status("isolated", "info", "half"),
+    "live": Status("in force", "good", "disc"),
+    "suspended": Status("suspended", "warn", "square", "No new key; keys that are out are being ended."),
+    "test": Status("sanction to test", "info", "half"),
+    "handed_back": Status("handed back", "quiet", "square"),
+    "deisolating": Status("being de-isolated", "info", "half"),
+    "deisolated": Status("de-isolated", "quiet", "square"),
+    "closed": Status("closed", "quiet", "check"),
+    "cancelled": Status("cancelled", "warn", "cross", "A cancelled permit never comes back; it is reissued."),
+    "rejected": Status("rejected", "quiet", "cross"),
+    "expired": Status("expired", "warn", "clock"),
+    "unknown": _UNKNOWN_STATE,
+}
+
+CAUSES: Final[Mapping[str, str]] = {
+    "event": "",
+    "clock": "its time ran out",
+    "area_stop": "everything in its area was stopped",
+    "gas_unsafe": "a gas test failed",
+    "attendant_lost": "the attendant left",
+    "illegal_move": "the permit system made a move that is not allowed",
+    "unreadable": "its newest message could not be understood",
+}
+
+STEP_STATES: Final[Mapping[str, Status]] = {
+    "waiting": Status("waiting", "quiet", "ring"),
+    "authorised": Status("authorised", "good", "disc"),
+    "started": Status("started", "good", "disc"),
+    "paused": Status("paused", "warn", "square"),
+    "done": Status("done", "quiet", "check"),
+    "cancelled": Status("cancelled", "quiet", "cross"),
+    "unknown": _UNKNOWN_STATE,
+}
+
+GRANT_STATES: Final[Mapping[str, Status]] = {
+    "scheduled": Status("starts later", "info", "clock"),
+    "active": Status("allowed", "good", "disc"),
+    "held": Status("held by a safety rule", "warn", "half"),
+    "ended": Status("ended", "quiet", "square"),
+}
+
+ENDINGS: Final[Mapping[str, str]] = {
+    "basis_lost": "its reason is gone",
+    "denied": "no longer allowed",
+    "emptied": "no lock is left in it",
+    "killed": "stopped by a person",
+    "lapsed": "its time ran out",
+    "renewed": "replaced by a newer one",
+    "revoked": "taken back as part of a set",
+}
+
+HOLD_RULES: Final[Mapping[str, str]] = {
+    "S3": "until all personal locks are off the lock box",
+    "S4": "until a second person agrees: this is the last holder on shift",
+    "S5": "until the shift leader was told",
+}
+
+BASES: Final[Mapping[str, str]] = {
+    "permit_step": "permit",
+    "duty_role": "duty",
+    "approved_request": "approved request",
+    "emergency": "emergency, two people",
+    "standing": "standing right from before Key2XS",
+}
+
+EVENT_CLASSES: Final[Mapping[str, Status]] = {
+    "expected": Status("expected", "good", "check"),
+    "refused": Status("refused by the lock", "quiet", "square"),
+    "after_end": Status("after its end", "warn", "clock", "The key could not be told in time."),
+    "legacy": Status("key not handed out here", "info", "ring"),
+    "undated": Status("time not known", "warn", "half", "The lock had no clock, or it had stopped."),
+    "unexplained": Status("unexplained", "bad", "triangle", "No permit, duty or request explains it."),
+    "other": Status("other", "quiet", "ring"),
+}
+
+EXPOSURES: Final[Mapping[str, Status]] = {
+    ExposureKind.STILL_ALLOWED: Status("allowed", "good", "disc"),
+    ExposureKind.BOUND: Status("can still open", "warn", "clock", "It was ended, and stops by this time at the latest."),
+    ExposureKind.NO_BOUND: Status(
+        "no bound", "bad", "triangle", "Nothing ends this by itself. Collect the key, or have the lock re-keyed."
+    ),
+    ExposureKind.PROVEN_END: Status("cannot open", "quiet", "check", "The key acknowledged that it no longer can."),
+}
+
+FRESHNESS: Final[Mapping[str, Status]] = {
+    "yes": Status("heard", "good", "disc"),
+    "no": Status("silent", "bad", "triangle", "Nothing new is given while it is silent; what runs ends by itself."),
+    "unknown": Status("never heard", "warn", "ring"),
+}
+
+PERMIT_ROLES: Final[Mapping[str, str]] = {
+    "performing_authority": "performing authority",
+    "isolating_authority": "isolating authority",
+    "isolation_verifier": "isolation verifier",
+    "area_authority": "area authority",
+    "issuing_authority": "issuing authority",
+}
+
+VENDORS: Final[Mapping[str, str]] = {"iloq": "iLOQ", "cliq": "CLIQ"}
+
+KEY_KINDS: Final[Mapping[str, str]] = {
+    "phone": "phone key",
+    "fob": "fob",
+    "metal": "metal key",
+    "tag": "tag",
+    "dynamic": "key with its own list",
+    "normal": "key listed in cylinders",
+    "unknown": "key",
+}
+
+POINT_KINDS: Final[Mapping[str, str]] = {
+    "valve_lock": "valve lock",
+    "lock_box": "lock box",
+    "tank_dip": "tank dip hatch",
+}
+
+SAFETY_ROLES: Final[Mapping[str, str]] = {
+    "isolation": "isolation point",
+    "emergency": "emergency equipment",
+    "lock_box": "lock box",
+    "egress": "way out",
+    "unknown": "safety role not known",
+}
+
+ZONE_MODES: Final[Mapping[str, Status]] = {
+    "observe": Status("observe", "info", "ring", "Key2XS only watches here: it writes nothing to keys or locks."),
+    "advise": Status("advise", "info", "half", "Key2XS says what it would write here, and writes nothing."),
+    "enforce": Status("enforce", "good", "disc", "Key2XS writes keys for this zone."),
+}
+
+CANNOT_CARRY: Final[Mapping[str, str]] = {
+    "zone_not_enforced": "the security zone is not set to enforce, so nothing is written for it",
+    "no_lock_known": "the key system knows no such lock",
+    "no_right_inside": "every right that opens it would open other locks too",
+    "window_below_grid": "the time is shorter than the key system can store",
+    "no_slot": "the key has no room for another time limit",
+    "too_many_rights": "the key has no room for more rights",
+}
+
+ROLES: Final[Mapping[str, str]] = {
+    "administrator": "administrator",
+    "auditor": "auditor",
+    "permit_issuer": "permit issuer",
+    "security_manager": "security manager",
+    "shift_leader": "shift leader",
+    "soc": "security operations",
+}
+
+
+def status_of(table: Mapping[str, Status], value: str) -> Status:
+    """Return how a value is shown; one this version does not know is shown as it is, and never as good."""
+    return table.get(value) or Status(plain(value), "warn", "ring")
+
+
+def progress(value: str, vendor: str) -> Status:
+    """Return the word for how far a key's program is. `vendor` is the key system's make."""
+    make = VENDORS.get(vendor, vendor)
+    words = {
+        "requested": Status("asked", "info", "ring", f"Not accepted by {make} yet."),
+        "accepted": Status(f"accepted by {make}", "info", "half", "Waiting until the key makes contact."),
+        "in_transit": Status("on its way", "info", "arrow", "The key took it and has not acknowledged it yet."),
+        "delivered": Status("in the key", "good", "check", "The key acknowledged it."),
+        "lapsed": Status("run out", "quiet", "clock"),
+        "failed": Status("needs a person", "bad", "triangle"),
+    }
+    return status_of(words, value)
+
+
+def plain(value: str) -> str:
+    """Turn a code into words."""
+    return value.replace("_", " ")
+
+
+def named(table: Mapping[str, str], value: str) -> str:
+    """Return a word from a table, or the code in words."""
+    return table.get(value, plain(value))

@@ -1,0 +1,20 @@
+-- What pages ask of the keys room.
+
+-- name: keys_of_people
+-- The keys these people have at an instant, as known now.
+SELECT key.*, custody.person_id
+FROM key_custody AS custody JOIN key_key AS key ON key.id = custody.key_id
+WHERE custody.person_id = ANY($1::uuid[]) AND upper_inf(custody.known) AND custody.during @> $2::timestamptz
+ORDER BY key.stamp
+
+-- name: count_openers
+-- How many keys could open each of these cylinders at an instant.
+SELECT cylinder_id, count(*) AS keys FROM key_may_open
+WHERE cylinder_id = ANY($1::uuid[]) AND gone_at > $2 AND since <= $2 AND exposed_until > $2
+GROUP BY cylinder_id
+
+-- name: system_ages
+-- When each key system's log was last read to its end, and when everything was listed.
+SELECT system.name, system.vendor, cursor.pulled_at AS log_read_at, system.inventory_at AS listed_at,
+    system.visibility_complete
+FROM key_system AS system LEFT JOIN key_cursor AS cursor ON cursor.system_id = system.id ORDER BY system.name
