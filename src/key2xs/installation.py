@@ -23,7 +23,6 @@ from key2xs.core.settings import IloqSystem, Settings, SyslogSink
 from key2xs.core.vault import Vault
 from key2xs.grants.bundles import ensure_bundle
 from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
-from key2xs.identity import Identity
 from key2xs.identity.boundaries import BoundaryLoop as IdentityBoundaries
 from key2xs.keys.events import EventPull, Reclassifier
 from key2xs.keys.reconciler import Connected, Reconciler, TargetMarker
@@ -36,7 +35,6 @@ from key2xs.ledger.sequencer import Sequencer
 from key2xs.services import Services, build_services
 from key2xs.telemetry.reader import SyslogReader
 from key2xs.telemetry.syslog_tls import SyslogTarget, SyslogTlsSender
-from key2xs.work.desk import Desk
 from key2xs.work.loops import BoundaryLoop as WorkBoundaries, PeopleReader, SilenceLoop
 
 Transports: TypeAlias = Callable[[IloqSystem], httpx2.AsyncBaseTransport | None]
@@ -64,7 +62,6 @@ class Installation:
     log_database: Database
     sequencer: Sequencer
     opened: Opened
-    desk: Desk
     connected: list[Connected] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
 
@@ -111,8 +108,7 @@ async def open_installation(
         await _begin(services, opened)
         sequencer = Sequencer(log, seed, vault.stream_key, copy)
         stack.push_async_callback(sequencer.close)
-        desk = Desk(services.ledger, vault, Identity(services.ledger, vault, settings.zone))
-        installation = Installation(services, log, sequencer, opened, desk)
+        installation = Installation(services, log, sequencer, opened)
         await _connect(installation, stack, transports)
         _add_loops(installation, stack)
         yield installation
@@ -147,7 +143,10 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
         )
         store = SealedSessions(services.database, services.vault, stored.id)
         port = IloqConnector(
-            _iloq_config(system, services.settings), store=store, clock=services.clock, transport=transports(system)
+            _iloq_config(system, services.settings),
+            store=store,
+            clock=services.clock,
+            transport=transports(system),
         )
         stack.push_async_callback(port.close)
         connected = Connected(
@@ -175,7 +174,7 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
 
 
 def _add_loops(installation: Installation, stack: AsyncExitStack) -> None:
-    services, desk = installation.services, installation.desk
+    services, desk = installation.services, installation.services.desk
     database, settings = services.database, services.settings
     readers: Sequence[Reader] = [
         GrantMarker(),

@@ -13,6 +13,7 @@ from key2xs.grants.bases import BasisReader
 from key2xs.grants.evaluator import Evaluator
 from key2xs.grants.mass import MassActions
 from key2xs.grants.requests import Requests
+from key2xs.identity import Identity
 from key2xs.keys.custody import Custody
 from key2xs.keys.events import EventStore
 from key2xs.keys.exposure_types import ExposureSettings
@@ -22,6 +23,7 @@ from key2xs.keys.port import KeySystemPort, SessionStore
 from key2xs.keys.registry import Registry
 from key2xs.keys.targets import Targets
 from key2xs.ledger import Ledger
+from key2xs.work.desk import Desk
 
 PortFactory: TypeAlias = Callable[[IloqSystem, Settings, SessionStore, Clock], KeySystemPort]
 
@@ -46,9 +48,14 @@ class Services:
     requests: Requests
     mass: MassActions
     evaluator: Evaluator
+    identity: Identity
+    desk: Desk
+    """What the work room needs to take events in."""
 
 
-def build_services(settings: Settings, database: Database, vault: Vault, clock: Clock, wall: Clock) -> Services:
+def build_services(
+    settings: Settings, database: Database, vault: Vault, clock: Clock, wall: Clock
+) -> Services:
     """Wire the domain services of one site on an open database.
 
     Args:
@@ -59,6 +66,7 @@ def build_services(settings: Settings, database: Database, vault: Vault, clock: 
         wall: real time, for leases between workers.
     """
     ledger = Ledger(vault)
+    identity = Identity(ledger, vault, settings.zone)
     registry = Registry(ledger)
     custody = Custody(ledger, registry)
     targets = Targets(ledger)
@@ -80,6 +88,8 @@ def build_services(settings: Settings, database: Database, vault: Vault, clock: 
         requests=Requests(ledger),
         mass=MassActions(ledger),
         evaluator=Evaluator(database, ledger, bases, custody),
+        identity=identity,
+        desk=Desk(ledger, vault, identity),
     )
 
 

@@ -15,14 +15,14 @@ ZONES = ("Europe/Amsterdam", "America/Sao_Paulo", "America/Havana", "Asia/Beirut
 
 @pytest.mark.parametrize(
     ("day", "end"),
-    (
+    [
         (date(2026, 1, 15), datetime(2026, 1, 15, 23, tzinfo=UTC)),  # winter: UTC+1
         (date(2026, 7, 15), datetime(2026, 7, 15, 22, tzinfo=UTC)),  # summer: UTC+2
         (date(2026, 3, 28), datetime(2026, 3, 28, 23, tzinfo=UTC)),  # the day before the clocks go forward
         (date(2026, 3, 29), datetime(2026, 3, 29, 22, tzinfo=UTC)),  # 23 hours long
         (date(2026, 10, 24), datetime(2026, 10, 24, 22, tzinfo=UTC)),  # the day before they go back
         (date(2026, 10, 25), datetime(2026, 10, 25, 23, tzinfo=UTC)),  # 25 hours long
-    ),
+    ],
 )
 def test_a_day_at_amsterdam_ends_at_its_own_midnight(day: date, end: datetime) -> None:
     assert end_of_day(day, AMSTERDAM) == end
@@ -66,7 +66,7 @@ def test_the_year_9999_is_no_end() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    (
+    [
         "",
         "soon",
         "30-11-2026",
@@ -76,7 +76,7 @@ def test_the_year_9999_is_no_end() -> None:
         "20261130",
         "2026-11-30 18:00",
         "1",
-    ),
+    ],
 )
 def test_a_date_that_cannot_be_read_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidInput) as refused:

@@ -10,12 +10,13 @@ import asyncpg
 import httpx2
 import pytest
 
-from key2xs.core.database import Database
+from key2xs.core.database import Connection, Database
 from key2xs.core.errors import Conflict, NotFound
 from key2xs.core.ids import PersonId, UnitId, new_id
 from key2xs.core.postgres import RoleDsns
 from key2xs.core.vault import ERASED
 from key2xs.identity import ContractTerms, Duty, PersonStatement, Profile, Qualification, persons_of_company
+from key2xs.identity.desk import SQL
 from tests.identity.worlds import KEY2XS, World, patch_body, user_body
 
 PLANTED = "Zwaluwenberg"
@@ -176,17 +177,15 @@ async def test_a_direct_write_is_refused(world: World) -> None:
 
 async def test_two_truths_at_once_cannot_be_stored(world: World) -> None:
     person = await state(world)
+
+    async def contradict(tx: Connection) -> None:
+        desk = world.identity.desk
+        entry = await desk.write_entry(tx, world.act(), "identity:person:change", person, {})
+        row = (person, "entra", False, world.clock.now() + HOUR, None, entry, world.clock.now())
+        await tx.execute(SQL["write_status"], *row)
+
     with pytest.raises(asyncpg.ExclusionViolationError):
-        async with world.db.transaction() as tx:
-            desk = world.identity.desk
-            entry = await desk.write_entry(tx, world.act(), "identity:person:change", person, {})
-            await tx.execute(
-                "INSERT INTO identity_status (person, source, active, during, known, entry, stated_at) VALUES "
-                "($1, 'entra', false, tstzrange($2, NULL), int8range($3, NULL), $3, $2)",
-                person,
-                world.clock.now() + HOUR,
-                entry,
-            )
+        await world.db.transact(contradict)
 
 
 async def test_nothing_personal_stands_in_the_clear_in_any_column(

@@ -59,7 +59,7 @@ def key(
         kind,
         possible_programs(programs),
         state,
-        as_of=EIGHT + hours(1),
+        as_of=EIGHT + hours(1),  # the state is the one after the order at nine
         out_of_contact_since=out_of_contact_since,
     )
 

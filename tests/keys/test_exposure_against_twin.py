@@ -94,6 +94,7 @@ class Watch:
             return
         at = self.world.now
         self.records[-1] = replace(self.records[-1], state=ProgramState.POSSIBLE, ordered_at=at)
+        self.reading = replace(self.reading, programming_state=ProgrammingState.ORDERED, as_of=at)
 
     def on_record(self) -> KeyOnRecord:
         assert self.reading is not None

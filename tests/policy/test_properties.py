@@ -138,7 +138,6 @@ def test_a_class_forgets_only_what_the_bundle_does_not_read() -> None:
 
 
 @bundles
-@EXAMPLES
 @given(asked=st.lists(some_facts, max_size=12), data=st.data())
 def test_a_batch_decides_as_one_by_one_in_any_order(
     bundle: Bundle, asked: list[Facts], data: st.DataObject
@@ -218,6 +217,12 @@ def test_until_is_the_instant_at_which_the_verdict_turns(facts: Facts, verdict: 
     assert after.verdict != verdict
 
 
+def test_until_watches_both_of_a_qualification_listed_twice() -> None:
+    twice = tuple(Qualification("SITE_INDUCTION", span) for span in (YEAR, ENDS_SOON))
+    for order in (twice, twice[::-1]):
+        assert decide(seen(LEGAL["worker"](qualifications=order)), shipped_bundle()).until == SOON
+
+
 def test_a_qualification_listed_twice_counts_as_the_worse() -> None:
     twice = tuple(Qualification("SITE_INDUCTION", span) for span in (YEAR, UNKNOWN_WINDOW))
     assert not decide(seen(LEGAL["worker"](qualifications=twice)), shipped_bundle()).is_allowed
@@ -275,7 +280,6 @@ def test_critical_cylinders_open_on_a_strong_basis_only(facts: Facts) -> None:
 
 
 @bundles
-@EXAMPLES
 @given(facts=some_facts)
 def test_the_same_facts_and_bundle_give_the_same_decision(bundle: Bundle, facts: Facts) -> None:
     first = decide(seen(facts), bundle)

@@ -100,7 +100,7 @@ class Spine:
         } | values
         self.scim_ids[ref] = await self.scim.create_user(ScimPerson(**given))
         async with self.services.database.read() as tx:
-            found = await self.installation.desk.identity.find_person(tx, "iam", ref)
+            found = await self.services.desk.identity.find_person(tx, "iam", ref)
         assert found is not None
         self.persons[ref] = found
         await self.qualify(ref)
@@ -121,7 +121,7 @@ class Spine:
             for kind in kinds
         ]
         report = await self.services.database.transact(
-            lambda tx: self.installation.desk.identity.import_csv(
+            lambda tx: self.services.desk.identity.import_csv(
                 tx, "qualifications", rows, at=self.now, actor="user:setup"
             )
         )
@@ -228,7 +228,7 @@ async def open_spine(
     async with open_installation(
         settings, where, clock, wall=clock, transports=lambda _system: transport(world)
     ) as installation:
-        services, desk = installation.services, installation.desk
+        services, desk = installation.services, installation.services.desk
         webhook = Webhook(services.database, desk, clock, settings)
         scim = scim_app(
             services.database,
@@ -257,7 +257,7 @@ async def _import(spine: Spine, site: TinySite, *, enforce: bool) -> None:
     async def run(tx: Any) -> None:
         for kind, rows in site.files.items():
             if kind == "companies":
-                report = await spine.installation.desk.identity.import_csv(
+                report = await spine.services.desk.identity.import_csv(
                     tx, kind, rows, at=spine.now, actor="user:setup"
                 )
             else:

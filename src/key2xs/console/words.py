@@ -54,6 +54,11 @@ CAUSES: Final[Mapping[str, str]] = {
     "attendant_lost": "the attendant left",
     "illegal_move": "the permit system made a move that is not allowed",
     "unreadable": "its newest message could not be understood",
+    "contradiction": "the permit system's message contradicts itself",
+    "time_runs_back": "the permit system's clock ran back",
+    "revision_runs_back": "an older revision arrived after a newer one",
+    "not_signed": "revalidated without a new signature",
+    "window_passed": "in force again after its time, without revalidation",
 }
 
 STEP_STATES: Final[Mapping[str, Status]] = {

@@ -52,7 +52,7 @@ class Database:
 
     async def close(self) -> None:
         """Give all connections back; a call still running gets ten seconds and is then cut."""
-        import asyncio  # noqa: PLC0415 - only needed on the way out
+        import asyncio
 
         try:
             await asyncio.wait_for(self._pool.close(), 10)
@@ -106,5 +106,5 @@ async def _prepare_connection(connection: asyncpg.Connection) -> None:
     )
 
 
-def _decode_jsonb(data: bytes) -> Any:  # noqa: ANN401 - JSON is any value
+def _decode_jsonb(data: bytes) -> Any:
     return msgspec.json.decode(data[1:])

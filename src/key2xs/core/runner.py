@@ -80,7 +80,7 @@ class Runner:
             try:
                 state.due = await loop.step(self._clock.now())
                 state.failures, state.problem = 0, None
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - one loop's failure is its own
                 state.failures += 1
                 state.problem = type(error).__name__
                 _LOG.exception("loop step failed", extra={"loop": loop.name, "failures": state.failures})

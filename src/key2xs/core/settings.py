@@ -248,7 +248,7 @@ def _overlay(raw: dict[str, Any], environment: Mapping[str, str]) -> None:
         table[leaf] = value
 
 
-def _decode(kind: type, value: Any) -> Any:  # noqa: ANN401 - msgspec's hook is untyped
+def _decode(kind: type, value: Any) -> Any:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     if kind is Path and isinstance(value, str):

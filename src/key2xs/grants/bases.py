@@ -27,7 +27,15 @@ from .wishes import duty_wish, permit_wishes, request_wish
 _SQL = load_queries("key2xs.grants")
 
 # States in which somebody on the permit may hold a key (docs/reference/policy.md).
-OPEN_STATES: tuple[State, ...] = ("isolating", "isolated", "live", "suspended", "test", "handed_back", "deisolating")
+OPEN_STATES: tuple[State, ...] = (
+    "isolating",
+    "isolated",
+    "live",
+    "suspended",
+    "test",
+    "handed_back",
+    "deisolating",
+)
 MOST_OPEN_PERMITS = 5_000  # ten times the live permits of the largest turnaround (facts/work-management 4.4)
 
 
@@ -82,7 +90,7 @@ class BasisReader:
             return await self._duties(tx, PersonId(UUID(name)), at)
         return await self._request(tx, RequestId(UUID(name)))
 
-    async def person(self, tx: Connection, person_id: PersonId, at: datetime) -> PersonFacts:  # noqa: PLR6301
+    async def person(self, tx: Connection, person_id: PersonId, at: datetime) -> PersonFacts:
         """Return a person's facts; somebody unknown is unknown, not an error."""
         try:
             return await person_facts(tx, person_id, at)
@@ -101,17 +109,17 @@ class BasisReader:
                 heads=(f"person:{person_id}",),
             )
 
-    async def cylinders(  # noqa: PLR6301
+    async def cylinders(
         self, tx: Connection, ids: Iterable[CylinderId], at: datetime
     ) -> dict[CylinderId, CylinderFacts]:
         """Return the facts of cylinders; one without facts is missing and therefore denied."""
         return await cylinder_facts(tx, sorted(ids), at=at)
 
-    async def bundle(self, tx: Connection, at: datetime) -> Bundle:  # noqa: PLR6301
+    async def bundle(self, tx: Connection, at: datetime) -> Bundle:
         """Return the active policy bundle."""
         return await active_bundle(tx, at)
 
-    async def bases_of_person(self, tx: Connection, subject: str, at: datetime) -> set[str]:  # noqa: PLR6301
+    async def bases_of_person(self, tx: Connection, subject: str, at: datetime) -> set[str]:
         """Return the permits and requests that a change of a person may touch."""
         person_id = PersonId(UUID(subject.partition(":")[2]))
         bases = {f"permit:{permit}" for permit in await permits_of_person(tx, person_id)}
@@ -120,12 +128,12 @@ class BasisReader:
         rows = await tx.fetch(_SQL["find_open"], None, [person_id], None, None)
         return bases | {row["basis_ref"] for row in rows if not row["basis_ref"].startswith("duty:")}
 
-    async def open_permits(self, tx: Connection, at: datetime) -> set[str]:  # noqa: PLR6301
+    async def open_permits(self, tx: Connection, at: datetime) -> set[str]:
         """Return all permits that may still ask for something."""
         found = await list_permits(tx, at, states=OPEN_STATES, limit=MOST_OPEN_PERMITS)
         return {f"permit:{permit.id}" for permit in found}
 
-    async def persons_on_duty(self, tx: Connection, at: datetime) -> set[str]:  # noqa: PLR6301
+    async def persons_on_duty(self, tx: Connection, at: datetime) -> set[str]:
         """Return everybody who is on duty."""
         return {f"person:{person_id}" for person_id, _ in await people_on_duty(tx, at)}
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from key2xs.core.ids import CylinderId
 from key2xs.identity.types import PersonFacts
 from key2xs.plant.types import CylinderFacts
-from key2xs.policy.engine import decide
 from key2xs.policy.bundle import Bundle
+from key2xs.policy.engine import decide
+from key2xs.policy.reasons import ReasonCode
 from key2xs.policy.types import (
     Cylinder,
     Facts,
@@ -18,7 +19,6 @@ from key2xs.policy.types import (
     Qualification,
     Reason,
 )
-from key2xs.policy.reasons import ReasonCode
 from key2xs.policy.windows import situation_at
 
 from .types import Verdict, Wish
@@ -31,7 +31,8 @@ def policy_person(facts: PersonFacts) -> Person[FactWindow]:
         active=facts.active,
         contract=_contract(facts),
         qualifications=tuple(
-            Qualification(code, FactWindow(ends_at=until)) for code, until in sorted(facts.qualifications.items())
+            Qualification(code, FactWindow(ends_at=until))
+            for code, until in sorted(facts.qualifications.items())
         ),
         roles=facts.roles,
     )

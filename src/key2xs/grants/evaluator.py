@@ -18,26 +18,22 @@ from key2xs.identity.types import PersonFacts
 from key2xs.ledger import Entry, Ledger
 from key2xs.plant.types import CylinderFacts
 from key2xs.policy.bundle import Bundle
-from key2xs.policy.types import Key, Reason
 from key2xs.policy.reasons import ReasonCode
+from key2xs.policy.types import Key, Reason
 
 from .bases import BasisReader, BasisState
-from .decide import judge
+from .look import BUNDLE_SUBJECT, Look, cut, refused
 from .store import LeaseStore
-from .types import BasisKey, EndReason, KeyFacts, Lease, Verdict, Wish
+from .types import BasisKey, EndReason, KeyFacts, Lease, Verdict
 
 _SQL = load_queries("key2xs.grants")
 _DECIDED = declare("grants.evaluate.after_decide")
 _CLEARED = declare("grants.evaluate.after_clear")
 
-BUNDLE_SUBJECT = "bundle:policy"
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(minutes=5)
 # Facts that change under a look are read again; more often than this means somebody is changing them in a loop.
 READ_ATTEMPTS = 4
-# A window is walked from one change to the next to find where policy would say no; more changes than this within
-# one lease do not occur, and stopping early only makes the lease shorter.
-WINDOW_STEPS = 32
 
 
 class Evaluator:
@@ -45,9 +41,7 @@ class Evaluator:
 
     name = "grants"
 
-    def __init__(
-        self, database: Database, ledger: Ledger, bases: BasisReader, keys: KeyFacts
-    ) -> None:
+    def __init__(self, database: Database, ledger: Ledger, bases: BasisReader, keys: KeyFacts) -> None:
         """Read bases with `bases` and keys through the port `keys`."""
         self._database, self._ledger, self._bases, self._keys = database, ledger, bases, keys
         self._store = LeaseStore(ledger)
@@ -76,13 +70,13 @@ class Evaluator:
         else:
             await self.mark(tx, await self._fan_out(tx, subject, at), at)
 
-    async def mark(self, tx: Connection, subjects: Iterable[str], at: datetime) -> None:  # noqa: PLR6301
+    async def mark(self, tx: Connection, subjects: Iterable[str], at: datetime) -> None:
         """Note that these subjects must be decided again."""
         wanted = sorted(set(subjects))
         if wanted:
             await tx.execute(_SQL["mark"], wanted, at)
 
-    async def _peek(self, tx: Connection, now: datetime) -> str | None:  # noqa: PLR6301
+    async def _peek(self, tx: Connection, now: datetime) -> str | None:
         row = await tx.fetchrow(_SQL["claim_mark"], now)
         return row["subject"] if row else None
 
@@ -137,10 +131,10 @@ class Evaluator:
             elif wish is None:
                 await self._lose(tx, lease, state, cylinders, "basis_lost", state.why_lost(lease.key), at)
             else:
-                look = _Look(wish, people[wish.key.person_id], cylinders, keys[wish.key.person_id], bundle, at)
+                look = Look(wish, people[wish.key.person_id], cylinders, keys[wish.key.person_id], bundle, at)
                 await self._again(tx, lease, look, state, heads)
         for wish in wishes.values():
-            look = _Look(wish, people[wish.key.person_id], cylinders, keys[wish.key.person_id], bundle, at)
+            look = Look(wish, people[wish.key.person_id], cylinders, keys[wish.key.person_id], bundle, at)
             await self._begin(tx, look, heads, silent=state.silent)
 
     async def _leases_of(self, tx: Connection, subject: str) -> list[Lease]:
@@ -184,9 +178,7 @@ class Evaluator:
         message = f"facts about {subject} keep changing while they are read"
         raise RuntimeError(message)
 
-    async def _begin(
-        self, tx: Connection, look: "_Look", heads: Mapping[str, int], *, silent: bool
-    ) -> None:
+    async def _begin(self, tx: Connection, look: Look, heads: Mapping[str, int], *, silent: bool) -> None:
         wish = look.wish
         ended = await self._store.last_end(tx, wish.key)
         if ended is not None and wish.basis_at <= ended:
@@ -196,7 +188,7 @@ class Evaluator:
         verdict = look.verdict()
         if silent and verdict.allowed:
             # P6: the source may have suspended it since. Running leases end by themselves; nothing new begins.
-            await self._store.put_refusal(tx, wish, _refused(verdict, "the permit system is silent"), look.at)
+            await self._store.put_refusal(tx, wish, refused(verdict, "the permit system is silent"), look.at)
             return
         ends_at = min(look.first_refusal(verdict), wish.ends_at, wish.starts_at + wish.longest)
         if not verdict.allowed or ends_at <= wish.starts_at:
@@ -205,14 +197,14 @@ class Evaluator:
         try:
             await self._ledger.require_widening(tx)
         except NarrowOnly as narrow:
-            await self._store.put_refusal(tx, wish, _refused(verdict, str(narrow)), look.at)
+            await self._store.put_refusal(tx, wish, refused(verdict, str(narrow)), look.at)
             return
-        state = "scheduled" if wish.starts_at > look.at else "active"
-        own = _own_heads(look, heads)
-        await self._store.insert(tx, _cut(wish, ends_at), verdict, state=state, heads=own, at=look.at)  # type: ignore[arg-type]
+        state = look.state(wish.starts_at)
+        own = look.heads(heads)
+        await self._store.insert(tx, cut(wish, ends_at), verdict, state=state, heads=own, at=look.at)
 
     async def _again(
-        self, tx: Connection, lease: Lease, look: "_Look", state: BasisState, heads: Mapping[str, int]
+        self, tx: Connection, lease: Lease, look: Look, state: BasisState, heads: Mapping[str, int]
     ) -> None:
         wish = look.wish
         verdict = look.verdict()
@@ -224,7 +216,12 @@ class Evaluator:
             return
         if wish.basis_at > lease.basis_at and not state.silent:
             await self._store.end(
-                tx, [lease], reason="renewed", text="a newer basis took its place", actor="system:policy", at=look.at
+                tx,
+                [lease],
+                reason="renewed",
+                text="a newer basis took its place",
+                actor="system:policy",
+                at=look.at,
             )
             await self._begin_renewed(tx, look, verdict, heads)
             return
@@ -232,26 +229,33 @@ class Evaluator:
         if ends_at <= look.at:
             await self._lose(tx, lease, state, look.cylinders, "denied", "its window was cut", look.at)
             return
-        now_state = "scheduled" if lease.starts_at > look.at else "active"
+        now_state = look.state(lease.starts_at)
         # A fact that no longer matters stays listed with its present version: rows are never deleted, and a stale
         # version would keep the lease from ever being effective again.
-        own = {**{subject: heads[subject] for subject in lease.facts}, **_own_heads(look, heads)}
+        own = {**{subject: heads[subject] for subject in lease.facts}, **look.heads(heads)}
         if (kept, now_state, ends_at) == (lease.cylinders, lease.state, lease.ends_at) and own == lease.facts:
             return
         narrowed = Verdict(kept, lease.cylinders - kept, verdict.reasons, verdict.until, verdict.bundle)
         await self._store.update(
-            tx, lease, _cut(wish, ends_at), narrowed, state=now_state, ends_at=ends_at, heads=own, at=look.at  # type: ignore[arg-type]
+            tx,
+            lease,
+            cut(wish, ends_at),
+            narrowed,
+            state=now_state,
+            ends_at=ends_at,
+            heads=own,
+            at=look.at,
         )
 
     async def _begin_renewed(
-        self, tx: Connection, look: "_Look", verdict: Verdict, heads: Mapping[str, int]
+        self, tx: Connection, look: Look, verdict: Verdict, heads: Mapping[str, int]
     ) -> None:
         wish = look.wish
         ends_at = min(look.first_refusal(verdict), wish.ends_at, max(wish.starts_at, look.at) + wish.longest)
         if ends_at > wish.starts_at:
-            state = "scheduled" if wish.starts_at > look.at else "active"
-            own = _own_heads(look, heads)
-            await self._store.insert(tx, _cut(wish, ends_at), verdict, state=state, heads=own, at=look.at)  # type: ignore[arg-type]
+            state = look.state(wish.starts_at)
+            own = look.heads(heads)
+            await self._store.insert(tx, cut(wish, ends_at), verdict, state=state, heads=own, at=look.at)
 
     async def _lose(
         self,
@@ -279,80 +283,18 @@ class Evaluator:
                 "",
             )
             await self._store.update(
-                tx, lease, wish, verdict, state="held", ends_at=lease.ends_at, heads=lease.facts, at=at, held_rule="S3"
+                tx,
+                lease,
+                wish,
+                verdict,
+                state="held",
+                ends_at=lease.ends_at,
+                heads=lease.facts,
+                at=at,
+                held_rule="S3",
             )
             return
         await self._store.end(tx, [lease], reason=reason, text=text, actor="system:policy", at=at)
-
-
-class _Look:
-    """One wish with everything needed to decide it, at one instant."""
-
-    def __init__(
-        self,
-        wish: Wish,
-        person: PersonFacts,
-        cylinders: Mapping[CylinderId, CylinderFacts],
-        key: Key,
-        bundle: Bundle,
-        at: datetime,
-    ) -> None:
-        self.wish, self.person, self.cylinders = wish, person, cylinders
-        self.key, self.bundle, self.at = key, bundle, at
-
-    def verdict(self) -> Verdict:
-        """Decide now, or at the start of a lease that lies ahead."""
-        return self._judge(max(self.at, self.wish.starts_at))
-
-    def first_refusal(self, verdict: Verdict) -> datetime:
-        """Return the first instant at which the same facts would refuse what is allowed now.
-
-        A contract or qualification that ends inside the window has to be on the key from the start: once offline,
-        a key cannot be told.
-        """
-        end, until = self.wish.ends_at, verdict.until
-        for _ in range(WINDOW_STEPS):
-            if until is None or until >= end:
-                return end
-            later = self._judge(until)
-            if not verdict.allowed <= later.allowed:
-                return until
-            until = later.until
-        return until or end
-
-    def _judge(self, at: datetime) -> Verdict:
-        return judge(self.wish, self.person, self.cylinders, self.key, self.bundle, at)
-
-
-def _own_heads(look: _Look, heads: Mapping[str, int]) -> dict[str, int]:
-    wanted = {BUNDLE_SUBJECT, *look.wish.heads, *look.person.heads}
-    wanted.update(
-        head for c in look.wish.cylinders if c in look.cylinders for head in look.cylinders[c].heads
-    )
-    if look.key.id:
-        wanted.add(f"key:{look.key.id}")
-    return {subject: heads[subject] for subject in sorted(wanted)}
-
-
-def _refused(verdict: Verdict, why: str) -> Verdict:
-    reasons = (Reason(ReasonCode.UNKNOWN, why),)
-    return Verdict(frozenset(), verdict.allowed | verdict.denied, reasons, None, verdict.bundle)
-
-
-def _cut(wish: Wish, ends_at: datetime) -> Wish:
-    return Wish(
-        key=wish.key,
-        kind=wish.kind,
-        cylinders=wish.cylinders,
-        starts_at=wish.starts_at,
-        ends_at=ends_at,
-        basis_at=wish.basis_at,
-        basis=wish.basis,
-        longest=wish.longest,
-        heads=wish.heads,
-        sod_conflicts=wish.sod_conflicts,
-        locks_on=wish.locks_on,
-    )
 
 
 def _unit_of(lease: Lease) -> str:

@@ -21,7 +21,7 @@ class GrantMarker:
 
     name = "grants"
 
-    async def handle(self, tx: Connection, entries: Sequence[ReadEntry]) -> None:  # noqa: PLR6301 - the reader's face
+    async def handle(self, tx: Connection, entries: Sequence[ReadEntry]) -> None:
         """Mark every subject whose facts changed."""
         marks = {
             head
@@ -47,7 +47,7 @@ class LeaseTimer:
         """Mark what is due; say when the next one is."""
         return await self._database.transact(lambda tx: self._mark_due(tx, now))
 
-    async def _mark_due(self, tx: Connection, now: datetime) -> datetime | None:  # noqa: PLR6301
+    async def _mark_due(self, tx: Connection, now: datetime) -> datetime | None:
         ids = [row["id"] for row in await tx.fetch(_SQL["due_leases"], now, BATCH)]
         if ids:
             rows = await tx.fetch(_SQL["find_open"], ids, None, None, None)

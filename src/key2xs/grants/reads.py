@@ -31,7 +31,9 @@ class HeldGrant:
     held: bool
 
 
-async def grants_of_holder(tx: Connection, person_id: PersonId, at: datetime, ahead: datetime) -> list[HeldGrant]:
+async def grants_of_holder(
+    tx: Connection, person_id: PersonId, at: datetime, ahead: datetime
+) -> list[HeldGrant]:
     """Return the open grants of a person that run at `at` or start by `ahead`."""
     rows = await tx.fetch(_SQL["effective_of_person"], person_id, at, ahead)
     return [

@@ -73,7 +73,16 @@ class Requests:
             ),
         )
         await tx.execute(
-            _SQL["insert_request"], request_id, kind, person_id, requester_id, starts_at, ends_at, reason, at, entry
+            _SQL["insert_request"],
+            request_id,
+            kind,
+            person_id,
+            requester_id,
+            starts_at,
+            ends_at,
+            reason,
+            at,
+            entry,
         )
         await tx.execute(_SQL["insert_request_cylinders"], request_id, wanted, entry)
         return request_id
@@ -115,11 +124,13 @@ class Requests:
             ),
         )
         decision = "approve" if approve else "refuse"
-        await tx.execute(_SQL["insert_approval"], request_id, approver_id, decision, reason or None, at, entry)
+        await tx.execute(
+            _SQL["insert_approval"], request_id, approver_id, decision, reason or None, at, entry
+        )
         await tx.execute(_SQL["set_request_state"], request_id, state, entry)
         return await self.find(tx, request_id)
 
-    async def find(self, tx: Connection, request_id: RequestId) -> Request:  # noqa: PLR6301
+    async def find(self, tx: Connection, request_id: RequestId) -> Request:
         """Return a request.
 
         Raises:
@@ -131,7 +142,7 @@ class Requests:
             raise NotFound(message)
         return request_of(row)
 
-    async def waiting(self, tx: Connection) -> list[Request]:  # noqa: PLR6301
+    async def waiting(self, tx: Connection) -> list[Request]:
         """Return the requests that wait for somebody, oldest first."""
         return [request_of(row) for row in await tx.fetch(_SQL["open_requests"])]
 

@@ -31,7 +31,7 @@ class LeaseStore:
         """Record every change with `ledger`."""
         self._ledger = ledger
 
-    async def find_open(  # noqa: PLR6301 - one face for all reads
+    async def find_open(
         self,
         tx: Connection,
         *,
@@ -50,11 +50,20 @@ class LeaseStore:
         return ended
 
     async def insert(
-        self, tx: Connection, wish: Wish, verdict: Verdict, *, state: GrantState, heads: Mapping[str, int], at: datetime
+        self,
+        tx: Connection,
+        wish: Wish,
+        verdict: Verdict,
+        *,
+        state: GrantState,
+        heads: Mapping[str, int],
+        at: datetime,
     ) -> GrantId:
         """Store a new lease with its cylinders and the versions of its facts."""
         grant_id = GrantId(new_id())
-        entry = await self._tell(tx, grant_id, wish.key, state, verdict, wish, at=at, cylinders=verdict.allowed)
+        entry = await self._tell(
+            tx, grant_id, wish.key, state, verdict, wish, at=at, cylinders=verdict.allowed
+        )
         await tx.execute(
             _SQL["insert_lease"],
             grant_id,
@@ -152,14 +161,21 @@ class LeaseStore:
                 recorded_at=at,
                 actor="system:policy",
                 subjects=_subjects(None, wish.key, ()),
-                body={"basis": wish.key.ref, "step": wish.key.step, "reasons": reasons, "bundle": verdict.bundle},
+                body={
+                    "basis": wish.key.ref,
+                    "step": wish.key.step,
+                    "reasons": reasons,
+                    "bundle": verdict.bundle,
+                },
             ),
         )
         await tx.execute(
             _SQL["put_refusal"], wish.key.person_id, wish.key.ref, wish.key.step, reasons, at, entry
         )
 
-    async def _put_facts(self, tx: Connection, grant_id: GrantId, heads: Mapping[str, int], entry: int) -> None:  # noqa: PLR6301
+    async def _put_facts(
+        self, tx: Connection, grant_id: GrantId, heads: Mapping[str, int], entry: int
+    ) -> None:
         await tx.execute(_SQL["put_facts"], grant_id, list(heads), list(heads.values()), entry)
 
     async def _tell(

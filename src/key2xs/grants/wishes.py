@@ -1,6 +1,6 @@
 """From a permit, a duty or a request to the leases it asks for. Pure: facts and an instant in, wishes out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from key2xs.core.ids import CylinderId, PersonId
@@ -59,9 +59,7 @@ def duty_wish(
     )
 
 
-def request_wish(
-    request: Request, decided_at: datetime, access_points: int, leases: Leases
-) -> Wish | None:
+def request_wish(request: Request, decided_at: datetime, access_points: int, leases: Leases) -> Wish | None:
     """Return the wish of an approved request, or None while it is not approved."""
     if request.state != "approved":
         return None
@@ -192,8 +190,3 @@ def _needs_isolation(facts: PermitFacts, step: Step | None) -> Tri:
 def _authority_first(member: CrewMember) -> tuple[int, str]:
     place = ROLE_ORDER.index(member.role) if member.role in ROLE_ORDER else len(ROLE_ORDER)
     return place, member.role
-
-
-def cylinders_of(wishes: Sequence[Wish]) -> frozenset[CylinderId]:
-    """Return all cylinders of some wishes."""
-    return frozenset(cylinder for wish in wishes for cylinder in wish.cylinders)

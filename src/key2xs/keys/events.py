@@ -40,7 +40,9 @@ class EventStore:
         """Store the rows that are new and move the cursor; returns how many were new."""
         known = {
             row["vendor_event_id"]
-            for row in await tx.fetch(_SQL["known_events"], system.id, [e.vendor_event_id for e in page.events])
+            for row in await tx.fetch(
+                _SQL["known_events"], system.id, [e.vendor_event_id for e in page.events]
+            )
         }
         fresh = {e.vendor_event_id: e for e in page.events if e.vendor_event_id not in known}
         rows = [await self._prepare(tx, system.id, event) for event in fresh.values()]
@@ -53,7 +55,7 @@ class EventStore:
         await tx.execute(_SQL["put_cursor"], system.id, page.cursor, at)
         return len(fresh)
 
-    async def cursor_of(self, tx: Connection, system_id: KeySystemId) -> str | None:  # noqa: PLR6301 - one face
+    async def cursor_of(self, tx: Connection, system_id: KeySystemId) -> str | None:
         """Return where the log of a key system was read up to."""
         cursor: str | None = await tx.fetchval(_SQL["cursor_of"], system_id)
         return cursor
@@ -81,12 +83,18 @@ class EventStore:
                 continue
             entry = await self._ledger.record(tx, _again_entry(row, found, prepared["person_id"], at))
             await tx.execute(
-                _SQL["set_class"], row["id"], found.name, found.why, prepared["person_id"], found.grant_id, entry
+                _SQL["set_class"],
+                row["id"],
+                found.name,
+                found.why,
+                prepared["person_id"],
+                found.grant_id,
+                entry,
             )
             moved += 1
         return moved
 
-    async def recent(  # noqa: PLR6301
+    async def recent(
         self,
         tx: Connection,
         *,
@@ -101,7 +109,9 @@ class EventStore:
 
     async def _prepare(self, tx: Connection, system_id: KeySystemId, event: LockEvent) -> dict[str, Any]:
         key_row = (
-            await tx.fetchrow(_SQL["find_vendor_key"], system_id, event.vendor_key) if event.vendor_key else None
+            await tx.fetchrow(_SQL["find_vendor_key"], system_id, event.vendor_key)
+            if event.vendor_key
+            else None
         )
         cylinder_id = await tx.fetchval(_SQL["cylinder_of_lock"], system_id, event.vendor_lock)
         return await self._look(
@@ -154,7 +164,7 @@ class EventStore:
         )
         return {"key": key, "cylinder_id": cylinder_id, "person_id": person_id, "class": found}
 
-    async def _key_by_id(self, tx: Connection, key_id: KeyId | None) -> StoredKey | None:  # noqa: PLR6301
+    async def _key_by_id(self, tx: Connection, key_id: KeyId | None) -> StoredKey | None:
         if key_id is None:
             return None
         rows = await tx.fetch(_SQL["find_key"], key_id, None)
@@ -202,7 +212,9 @@ class Reclassifier:
         keys: set[str] = set()
         persons: set[str] = set()
         for entry in entries:
-            if entry.kind.startswith(("keys:custody:", "grants:lease:")) and not entry.kind.endswith(":refuse"):
+            if entry.kind.startswith(("keys:custody:", "grants:lease:")) and not entry.kind.endswith(
+                ":refuse"
+            ):
                 keys.update(s.partition(":")[2] for s in entry.subjects if s.startswith("key:"))
                 persons.update(s.partition(":")[2] for s in entry.subjects if s.startswith("person:"))
         if keys or persons:

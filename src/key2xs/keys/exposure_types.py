@@ -122,7 +122,8 @@ class KeyOnRecord:
 
     Attributes:
         programs: oldest first; may begin before the last proven one, `possible_programs` cuts it.
-        programming_state: of the vendor's latest plan, at `as_of`.
+        programming_state: of the vendor's latest plan, at `as_of`. After an accepted order it is ORDERED until a later
+            reading says otherwise: whoever keeps the record sets it.
         as_of: the instant of the last reading; a bound is never claimed from older knowledge silently.
         was_empty_before: nothing was ever in the key before the first of `programs`.
         hidden_rights: the vendor hints at rights on this key that we cannot see.

@@ -135,7 +135,8 @@ class ProgramOnDevice:
 
     Attributes:
         written_at: the vendor accepted the plan.
-        ordered_at: the vendor accepted the order; None = not ordered, or no answer was received.
+        ordered_at: the vendor had accepted the order, so taken after the call came back and never before; None = not
+            ordered, or no answer was received. A bound counts from here.
         fetched_at: a reading first showed that the device had fetched it without acknowledging.
         proven_at: the reading that showed it as programmed.
     """

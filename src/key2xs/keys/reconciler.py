@@ -194,7 +194,7 @@ class Reconciler:
             reading.programming_state is ProgrammingState.PROGRAMMED and reading.planned == reading.on_device
         )
         return await self._database.transact(
-            lambda tx: self._observe_in(tx, key, target, reading, agrees, now)
+            lambda tx: self._observe_in(tx, key, target, reading, agrees=agrees, now=now)
         )
 
     async def _observe_in(
@@ -203,8 +203,9 @@ class Reconciler:
         key: StoredKey,
         target: Target,
         reading: KeyReading,
+        *,
         agrees: bool,
-        now: datetime,  # noqa: FBT001
+        now: datetime,
     ) -> bool:
         never_used = reading.on_device is None and alike(reading.planned, target.desired)
         delivered = (agrees or never_used) and alike(reading.on_device, target.desired) and not target.block

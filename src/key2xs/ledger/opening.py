@@ -83,7 +83,7 @@ async def _compare(tx: asyncpg.Connection, head: asyncpg.Record, kept: bytes) ->
     return None
 
 
-async def _open_after_loss(  # noqa: PLR0917 - one private call
+async def _open_after_loss(
     tx: asyncpg.Connection, head: asyncpg.Record | None, origin: str, seed: bytes, at: datetime, kept: bytes
 ) -> Opened:
     follows = kept.decode()
@@ -94,7 +94,7 @@ async def _open_after_loss(  # noqa: PLR0917 - one private call
     return await _open_origin(tx, number, _name(origin, number), seed, at, follows=follows, why=why)
 
 
-async def _open_origin(  # noqa: PLR0913 - one private call
+async def _open_origin(
     tx: asyncpg.Connection,
     number: int,
     name: str,

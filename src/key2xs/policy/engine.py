@@ -21,7 +21,7 @@ from .compiled import CompiledBundle, Policy, compile_bundle
 from .completions import completions, unknown_facts
 from .reasons import ReasonCode
 from .types import Cylinder, Decision, Reason, Situation, Verdict, Window
-from .view import View, qualification_window, required_qualifications, view_of
+from .view import View, required_qualifications, view_of
 from .windows import next_change
 
 BATCH_SIZE: Final = 512  # evaluations in one call: the call holds the GIL, 512 take some 40 ms
@@ -100,7 +100,8 @@ def visible_windows(situation: Situation, compiled: CompiledBundle) -> Iterator[
         yield from (q.window for q in situation.person.qualifications)
     elif situation.basis.kind != "emergency" or "person.qualification" in site_reads:
         required = required_qualifications(situation, compiled.data)
-        yield from (qualification_window(situation, code) for code in required)
+        # All of a code that is listed twice: the one that counts now may not be the one that counts next.
+        yield from (q.window for q in situation.person.qualifications if q.code in required)
 
 
 def _read(situation: Situation, compiled: CompiledBundle) -> _Question:

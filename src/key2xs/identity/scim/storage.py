@@ -140,11 +140,10 @@ class SourceStorage(AsyncScimStorage):
                 return list(
                     await tx.fetch(SQL["scim_users_by_email"], source, blind_email(vault, source, value))
                 )
-            case "external_id":
-                link = (IAM, blind_reference(vault, IAM, value), source)
-            case "personnel_no":
-                link = (PERSONNEL_NO, blind_reference(vault, PERSONNEL_NO, value), SITE)
-        return list(await tx.fetch(SQL["scim_users_by_link"], source, *link))
+            case "external_id" | "personnel_no" as by:
+                scheme, giver = (IAM, source) if by == "external_id" else (PERSONNEL_NO, SITE)
+                blind = blind_reference(vault, scheme, value)
+                return list(await tx.fetch(SQL["scim_users_by_link"], source, scheme, blind, giver))
 
     async def _users(self, tx: Connection, rows: Iterable[Any]) -> list[Resource[Any]]:
         """Open records; an erased person is not there any more."""

@@ -1,0 +1,42 @@
+"""Pages of lists: a cursor says where to go on. It is opaque; nobody may read meaning into it."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final, TypeAlias, TypeVar
+from uuid import UUID
+
+from litestar.params import Parameter
+
+from key2xs.core.errors import InvalidInput
+
+T = TypeVar("T")
+
+LARGEST_PAGE: Final = 500
+USUAL_PAGE: Final = 100
+
+Limit: TypeAlias = Annotated[int, Parameter(ge=1, le=LARGEST_PAGE, description="Most rows to return.")]
+Cursor: TypeAlias = Annotated[
+    str | None, Parameter(description="`next` of the page before.", max_length=100, required=False)
+]
+
+
+def after(cursor: str | None) -> UUID | None:
+    """Return the id that a page goes on after.
+
+    Raises:
+        InvalidInput: the cursor is none of ours.
+    """
+    if cursor is None:
+        return None
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(cursor.encode() + b"=="))
+    except (ValueError, binascii.Error) as error:
+        raise InvalidInput("cursor", "is not one of ours; begin with the first page") from error
+
+
+def next_cursor(rows: Sequence[T], limit: int, id_of: Callable[[T], UUID]) -> str | None:
+    """Return the cursor of the page after these rows; None when there is none."""
+    if len(rows) < limit:
+        return None
+    return base64.urlsafe_b64encode(id_of(rows[-1]).bytes).rstrip(b"=").decode()

@@ -1,0 +1,248 @@
+"""The process: opens an installation in one role or several, runs its loops and its web side, and stops in order.
+
+Roles: `serve` answers HTTP, `worker` steps the loops, `sequencer` gives entries their place. All in one process is
+the default; several processes share the work through the database.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+import uvicorn
+
+from key2xs.api.app import create_app
+from key2xs.core.clock import Clock, StoredClock, SystemClock
+from key2xs.core.database import Database
+from key2xs.core.errors import UnsafeSettings
+from key2xs.core.loops import Loop
+from key2xs.core.migrations import upgrade, upgrade_vault
+from key2xs.core.postgres import create_roles, lets_in_without_password, local_passwords, start_cluster
+from key2xs.core.runner import Runner
+from key2xs.core.settings import Settings
+from key2xs.installation import Dsns, Installation, open_installation
+from key2xs.ledger.sequencer import CHANNEL, Sequencer
+from key2xs.runtime import DemoTime, Runtime
+
+ROLES = frozenset({"serve", "worker", "sequencer"})
+TIME_CHANNEL = "key2xs_time"
+# The sequencer is the one loop that nothing wakes: entries are committed without a notification, so that a
+# thousand transactions a second do not send a thousand of them. Twenty looks a second cost nothing.
+SEQUENCER_POLL_SECONDS = 0.05
+STOP_WITHIN_SECONDS = 2  # open streams end when told; whoever does not is cut
+
+_LOG = logging.getLogger("key2xs")
+
+
+@contextmanager
+def databases(settings: Settings) -> Iterator[Dsns]:
+    """Find the databases the settings name, or run a server of our own in `data_dir` and migrate it. Blocks.
+
+    Raises:
+        UnsafeSettings: production mode with a server that lets anybody in.
+    """
+    named = settings.database
+    if named.app:
+        dsns = Dsns(
+            app=named.app.reveal(),
+            log=named.log.reveal(),
+            read=named.read.reveal(),
+            vault=named.vault.reveal(),
+        )
+        if settings.production and lets_in_without_password(dsns.app):
+            message = "the database lets in anybody without a password (trust); production refuses it"
+            raise UnsafeSettings(message)
+        yield dsns
+        return
+    folder = settings.data_dir / "postgres"
+    with start_cluster(data_dir=folder) as provider:
+        made = create_roles(provider.server.dsn, passwords=local_passwords(provider.data_dir))
+        upgrade(made.owner)
+        upgrade_vault(made.vault)
+        yield Dsns(app=made.app, log=made.log, read=made.read, vault=made.vault)
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the databases to the newest schema. Blocks.
+
+    Raises:
+        UnsafeSettings: the owner's DSN is missing.
+    """
+    if not settings.database.app:
+        with databases(settings):
+            return
+    if not settings.database.owner:
+        message = "database.owner is needed to migrate"
+        raise UnsafeSettings(message)
+    upgrade(settings.database.owner.reveal())
+    upgrade_vault(settings.database.vault.reveal())
+
+
+def run(settings: Settings, roles: Collection[str] = ROLES, *, on_ready: str | None = None) -> None:
+    """Run in the given roles until told to stop. Blocks.
+
+    Args:
+        settings: of the site.
+        roles: any of `ROLES`.
+        on_ready: a line to print when the web side takes requests.
+    """
+    configure_logging()
+    with databases(settings) as dsns:
+        asyncio.run(_run(settings, dsns, frozenset(roles), on_ready))
+
+
+def configure_logging() -> None:
+    """Log one line an event to stderr; libraries only from warnings on."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _LOG.setLevel(logging.INFO)
+
+
+async def _run(settings: Settings, dsns: Dsns, roles: frozenset[str], on_ready: str | None) -> None:
+    clock = await _clock(settings, dsns)
+    async with open_installation(settings, dsns, clock) as installation:
+        loops = [loop for loop in installation.loops if _belongs(loop, roles)]
+        runner = Runner(loops, clock, polls={Sequencer.name: SEQUENCER_POLL_SECONDS})
+        runtime = make_runtime(installation, runner, clock)
+        async with _listening(installation, runtime, clock), asyncio.TaskGroup() as group:
+            stop = asyncio.Event()
+            _stop_on_signals(stop)
+            group.create_task(runner.run(), name="loops")
+            server = _web_server(settings, installation, runtime, on_ready) if "serve" in roles else None
+            if server is not None:
+                group.create_task(_serve(server, stop), name="web")
+            await stop.wait()
+            runner.stop()
+            if server is not None:
+                server.should_exit = True
+
+
+def make_runtime(installation: Installation, runner: Runner | None, clock: Clock) -> Runtime:
+    """Return what the web side may know and steer of the process."""
+    services = installation.services
+    wake = runner.wake if runner is not None else lambda: None
+    demo_time = DemoTime(services.database, clock, wake) if isinstance(clock, StoredClock) else None
+    return Runtime(runner=runner, database=services.database, demo_time=demo_time)
+
+
+def _belongs(loop: Loop, roles: frozenset[str]) -> bool:
+    return ("sequencer" if loop.name == Sequencer.name else "worker") in roles
+
+
+async def _clock(settings: Settings, dsns: Dsns) -> Clock:
+    """Return the clock: the machine's, or in a demo the stored one.
+
+    Raises:
+        UnsafeSettings: a real site on a database whose time was once steered.
+    """
+    database = await Database.open(dsns.app, max_size=1, name="key2xs-start")
+    try:
+        async with database.transaction() as tx:
+            stored: datetime | None = await tx.fetchval("SELECT at FROM domain_time")
+    finally:
+        await database.close()
+    if settings.demo_time:
+        return StoredClock(stored or SystemClock().now())
+    if stored is not None:
+        message = "this database belongs to a demo: its domain time was steered"
+        raise UnsafeSettings(message)
+    return SystemClock()
+
+
+@asynccontextmanager
+async def _listening(installation: Installation, runtime: Runtime, clock: Clock) -> AsyncIterator[None]:
+    """Wake the loops when the log grows, and follow a demo's clock; reconnect when the connection is lost."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(_listen(installation.services.database, runtime, clock, stop), name="listen")
+    try:
+        yield
+    finally:
+        stop.set()
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _listen(database: Database, runtime: Runtime, clock: Clock, stop: asyncio.Event) -> None:
+    def hear(_connection: object, _pid: int, channel: str, payload: object) -> None:
+        if channel == TIME_CHANNEL and isinstance(clock, StoredClock):
+            clock.follow(datetime.fromisoformat(str(payload)))
+        runtime.wake()
+
+    while not stop.is_set():
+        lost = asyncio.Event()
+        try:
+            connection = await database.connect()
+        except (OSError, asyncpg.PostgresError):
+            await _pause(stop)
+            continue
+        connection.add_termination_listener(lambda _connection, lost=lost: lost.set())
+        for channel in (CHANNEL, TIME_CHANNEL):
+            await connection.add_listener(channel, hear)
+        runtime.wake()
+        await lost.wait()
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), 1)
+
+
+def _web_server(
+    settings: Settings, installation: Installation, runtime: Runtime, on_ready: str | None
+) -> uvicorn.Server:
+    http = settings.http
+    return _Server(
+        uvicorn.Config(
+            create_app(installation.services, runtime),
+            host=http.host,
+            port=http.port,
+            ssl_certfile=_path(http.tls_certificate),
+            ssl_keyfile=_path(http.tls_key),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_WITHIN_SECONDS,
+        ),
+        on_ready,
+    )
+
+
+async def _serve(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await server.serve()
+    stop.set()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+
+class _Server(uvicorn.Server):
+    """A web server that leaves signals to us: it would stop before the loops finished their step."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: str | None) -> None:
+        """Print `on_ready` when requests are taken."""
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so to whoever started us."""
+        await super().startup(sockets=sockets)
+        if self.started and self._on_ready:
+            print(self._on_ready, flush=True)  # noqa: T201 - the one line on stdout
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def _path(path: Path | None) -> str | None:
+    return str(path) if path is not None else None

@@ -1,0 +1,48 @@
+"""Pages from templates. Everything is escaped; a name a template does not have is an error, not an empty place."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar.response import Response
+
+from . import words
+from .times import length, share_left
+
+HTML: Final = "text/html; charset=utf-8"
+
+
+@cache
+def environment() -> Environment:
+    """Return the one template environment."""
+    made = Environment(
+        loader=PackageLoader("key2xs.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(words=words, share_left=share_left)
+    made.filters.update(
+        length=length,
+        plain=words.plain,
+        permit_state=lambda value: words.status_of(words.PERMIT_STATES, value),
+        step_state=lambda value: words.status_of(words.STEP_STATES, value),
+        grant_state=lambda value: words.status_of(words.GRANT_STATES, value),
+        exposure=lambda value: words.status_of(words.EXPOSURES, str(value)),
+        event_class=lambda value: words.status_of(words.EVENT_CLASSES, value),
+        zone_mode=lambda value: words.status_of(words.ZONE_MODES, value),
+        freshness=lambda value: words.status_of(words.FRESHNESS, value),
+    )
+    return made
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """Fill a template."""
+    return environment().get_template(template).render(**values)
+
+
+def html(text: str, *, status: int = 200) -> Response[str]:
+    """Answer with a page. Nobody keeps a copy: what may open what is nothing for a shared computer's cache."""
+    return Response(text, status_code=status, media_type=HTML, headers={"Cache-Control": "no-store"})

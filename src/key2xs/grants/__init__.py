@@ -1,0 +1,1 @@
+"""Grants: leases that follow their basis, held no longer than policy allows and ended for good."""
