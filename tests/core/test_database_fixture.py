@@ -36,7 +36,3 @@ async def test_two_databases_of_one_test_share_nothing(databases: DatabaseServer
             assert await tx.fetchval("SELECT count(*) FROM domain_time") == 0
         await first.close()
         await second.close()
-
-
-def test_every_migration_runs_in_one_chain(databases: DatabaseServer) -> None:
-    assert databases.revisions_left_out == []

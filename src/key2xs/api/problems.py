@@ -73,7 +73,9 @@ class BadCsrf(Key2XSError):
     """The CSRF token of this session is missing or wrong; load the page again."""
 
 
-def make_problem(status: int, detail: str, *, kind: str = "", errors: list[FieldProblem] | None = None) -> Problem:
+def make_problem(
+    status: int, detail: str, *, kind: str = "", errors: list[FieldProblem] | None = None
+) -> Problem:
     """Make a problem document; `kind` tells problems of one status apart."""
     return Problem(
         type=f"{TYPE_PREFIX}{kind or status}",
@@ -102,7 +104,9 @@ def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[byte
         return problem_response(make_problem(400, "the body is nested too deeply", kind="too-deep"))
     if isinstance(error, asyncpg.DataError):
         # Values no column can hold (NUL in text, a number beyond 64 bits): they came from the request.
-        return problem_response(make_problem(400, "a value cannot be what it is meant to be", kind="bad-value"))
+        return problem_response(
+            make_problem(400, "a value cannot be what it is meant to be", kind="bad-value")
+        )
     _LOG.error("request failed", exc_info=error, extra={"path": request.scope.get("path_template", "")})
     if isinstance(error, asyncpg.PostgresConnectionError | OSError | asyncpg.InterfaceError):
         return problem_response(make_problem(503, "the database does not answer; try again soon"))
@@ -124,7 +128,9 @@ def _of_http(error: HTTPException) -> Problem:
         413: "send less",
     }
     status = error.status_code
-    detail = details.get(status) or (str(error.detail) if status < 500 else "the log of this service says more")
+    detail = details.get(status) or (
+        str(error.detail) if status < 500 else "the log of this service says more"
+    )
     return make_problem(status, detail)
 
 
@@ -141,7 +147,9 @@ def _of_ours(error: Key2XSError) -> tuple[Problem, dict[str, str]]:
         return make_problem(400, str(error), kind="invalid", errors=fields), {}
     if isinstance(error, BundleInvalid):
         fields = [FieldProblem(each.policy_id or "bundle", each.text) for each in error.problems]
-        return make_problem(400, "the bundle cannot be used; see errors", kind="bundle-invalid", errors=fields), {}
+        return make_problem(
+            400, "the bundle cannot be used; see errors", kind="bundle-invalid", errors=fields
+        ), {}
     if isinstance(error, TooManyAttempts):
         return make_problem(429, str(error)), {"Retry-After": str(error.seconds)}
     if isinstance(error, SignInRefused | NotSignedIn):

@@ -1,7 +1,6 @@
 """What every handler is given: the services, and the parts that only the web side has."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -99,6 +98,3 @@ async def _recognise(connection: ASGIConnection[Any, Any, Any, Any]) -> Principa
         return await web.access.tokens.recognise(secret.strip()) if scheme.casefold() == "bearer" else None
     cookie = connection.cookies.get(web.cookie["key"])
     return await web.access.sessions.recognise(cookie) if cookie else None
-
-
-Work: TypeAlias = Callable[[Any], Awaitable[T]]

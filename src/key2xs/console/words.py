@@ -114,16 +114,25 @@ EVENT_CLASSES: Final[Mapping[str, Status]] = {
 
 EXPOSURES: Final[Mapping[str, Status]] = {
     ExposureKind.STILL_ALLOWED: Status("allowed", "good", "disc"),
-    ExposureKind.BOUND: Status("can still open", "warn", "clock", "It was ended, and stops by this time at the latest."),
-    ExposureKind.NO_BOUND: Status(
-        "no bound", "bad", "triangle", "Nothing ends this by itself. Collect the key, or have the lock re-keyed."
+    ExposureKind.BOUND: Status(
+        "can still open", "warn", "clock", "It was ended, and stops by this time at the latest."
     ),
-    ExposureKind.PROVEN_END: Status("cannot open", "quiet", "check", "The key acknowledged that it no longer can."),
+    ExposureKind.NO_BOUND: Status(
+        "no bound",
+        "bad",
+        "triangle",
+        "Nothing ends this by itself. Collect the key, or have the lock re-keyed.",
+    ),
+    ExposureKind.PROVEN_END: Status(
+        "cannot open", "quiet", "check", "The key acknowledged that it no longer can."
+    ),
 }
 
 FRESHNESS: Final[Mapping[str, Status]] = {
     "yes": Status("heard", "good", "disc"),
-    "no": Status("silent", "bad", "triangle", "Nothing new is given while it is silent; what runs ends by itself."),
+    "no": Status(
+        "silent", "bad", "triangle", "Nothing new is given while it is silent; what runs ends by itself."
+    ),
     "unknown": Status("never heard", "warn", "ring"),
 }
 
@@ -162,7 +171,9 @@ SAFETY_ROLES: Final[Mapping[str, str]] = {
 }
 
 ZONE_MODES: Final[Mapping[str, Status]] = {
-    "observe": Status("observe", "info", "ring", "Key2XS only watches here: it writes nothing to keys or locks."),
+    "observe": Status(
+        "observe", "info", "ring", "Key2XS only watches here: it writes nothing to keys or locks."
+    ),
     "advise": Status("advise", "info", "half", "Key2XS says what it would write here, and writes nothing."),
     "enforce": Status("enforce", "good", "disc", "Key2XS writes keys for this zone."),
 }
@@ -197,7 +208,9 @@ def progress(value: str, vendor: str) -> Status:
     words = {
         "requested": Status("asked", "info", "ring", f"Not accepted by {make} yet."),
         "accepted": Status(f"accepted by {make}", "info", "half", "Waiting until the key makes contact."),
-        "in_transit": Status("on its way", "info", "arrow", "The key took it and has not acknowledged it yet."),
+        "in_transit": Status(
+            "on its way", "info", "arrow", "The key took it and has not acknowledged it yet."
+        ),
         "delivered": Status("in the key", "good", "check", "The key acknowledged it."),
         "lapsed": Status("run out", "quiet", "clock"),
         "failed": Status("needs a person", "bad", "triangle"),

@@ -8,7 +8,7 @@ from key2xs.core.ids import CylinderId
 from key2xs.identity.types import PersonFacts
 from key2xs.plant.types import CylinderFacts
 from key2xs.policy.bundle import Bundle
-from key2xs.policy.engine import decide
+from key2xs.policy.engine import decide_many
 from key2xs.policy.reasons import ReasonCode
 from key2xs.policy.types import (
     Cylinder,
@@ -57,6 +57,8 @@ def facts_of(wish: Wish, person: PersonFacts, cylinder: CylinderFacts, key: Key)
         basis=wish.basis,
         key=key,
         sod_conflicts=wish.sod_conflicts,
+        # A qualification or role that begins later is in no window here, and still asks for a new decision.
+        next_change_at=person.next_change_at,
     )
 
 
@@ -80,8 +82,8 @@ def judge(
     allow_reasons: list[Reason] = []
     deny_reasons: list[Reason] = []
     untils: list[datetime] = []
-    for members in classes.values():
-        decision = decide(situation_at(facts_of(wish, person, members[0], key), at), bundle)
+    situations = [situation_at(facts_of(wish, person, members[0], key), at) for members in classes.values()]
+    for members, decision in zip(classes.values(), decide_many(situations, bundle), strict=True):
         if decision.is_allowed:
             allowed.update(member.cylinder_id for member in members)
             allow_reasons += decision.reasons

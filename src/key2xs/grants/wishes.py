@@ -138,7 +138,7 @@ def _permit_wish(
             gas=_gas_window(facts.gas),
             permit_state=facts.state,
             permit_type=facts.type,
-            step_state=step.state if step else "authorised",
+            step_state=step.state if step else "none",
             signed_on="yes",
             needs_isolation=_needs_isolation(facts, step),
             isolation_ok=facts.isolation_ok,

@@ -359,3 +359,7 @@ ORDER BY coalesce(occurred_at, arrived_at) DESC, id LIMIT $4
 -- name: count_classes
 -- How many rows stand in which class.
 SELECT class, count(*) AS rows FROM key_event GROUP BY class
+
+-- name: keys_by_external
+-- Keys with this id at their vendor, in any key system.
+SELECT * FROM key_key WHERE external_id = $1

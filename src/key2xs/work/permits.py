@@ -197,15 +197,17 @@ async def write_boundaries(
         for row in await tx.fetch(SQL["boundaries"], permit_id)
         if row["kind"] in kinds
     }
-    rows = [
-        (permit_id, each.kind, each.due_at, True, each.kind != "checkin" and each.due_at <= now, entry)
-        for each in wanted
-        if each not in stored or (not stored[each]["wanted"] and not stored[each]["told"])
-    ]
+    rows = []
+    for each in wanted:
+        row = stored.get(each)
+        passed = each.kind != "checkin" and each.due_at <= now
+        if row is None or not row["wanted"]:
+            told = passed or (row is not None and row["told"])
+            rows.append((permit_id, each.kind, each.due_at, True, told, entry))
     rows += [
         (permit_id, each.kind, each.due_at, False, row["told"], entry)
         for each, row in stored.items()
-        if each not in wanted and row["wanted"] and not row["told"]
+        if each not in wanted and row["wanted"]
     ]
     await tx.executemany(SQL["put_boundary"], rows)
 

@@ -13,7 +13,7 @@ from key2xs.ledger.log import find_head
 from key2xs.services import Services
 from key2xs.work.feed import source_status
 
-from ..words import VENDORS
+from key2xs.console.words import VENDORS
 
 # Logs are read every 30 s; three missed readings are no accident.
 LOG_IS_OLD_AFTER: Final = timedelta(seconds=120)
@@ -53,7 +53,11 @@ class Sources:
 async def read_sources(tx: Connection, services: Services, at: datetime) -> Sources:
     """Read how every source stands."""
     head = await find_head(tx)
-    found = [*await _key_systems(tx, at), *await _permit_systems(tx, services, at), *await _iams(tx, services)]
+    found = [
+        *await _key_systems(tx, at),
+        *await _permit_systems(tx, services, at),
+        *await _iams(tx, services),
+    ]
     return Sources(tuple(found), head.narrow_only_why)
 
 

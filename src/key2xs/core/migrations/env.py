@@ -22,10 +22,12 @@ def _migrate(connection: sa.Connection) -> None:
 
 async def _run() -> None:
     engine = create_async_engine(sqlalchemy_url(context.config.attributes["dsn"]), poolclass=NullPool)
-    async with engine.connect() as connection:
-        await connection.run_sync(_migrate)
-        await connection.commit()
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_migrate)
+            await connection.commit()
+    finally:
+        await engine.dispose()
 
 
 asyncio.run(_run())

@@ -19,6 +19,7 @@ from scim2_models import (
     InvalidSyntaxException,
     NotFoundException,
     PayloadTooLargeException,
+    PreconditionFailedException,
     SCIMException,
     UnauthorizedException,
 )
@@ -142,7 +143,7 @@ async def _answer(server: _Server, scope: Scope, receive: Receive) -> ScimRespon
 
 
 async def _handle(server: _Server, request: ScimRequest, source: str, actor: str) -> ScimResponse:
-    """Serve a request, again when PostgreSQL asks to run its transaction again."""
+    """Serve a request, again when PostgreSQL asks for it or another request was faster."""
     for attempt in range(1, TRANSACTION_ATTEMPTS + 1):
         storage = SourceStorage(
             server.database,
@@ -156,6 +157,10 @@ async def _handle(server: _Server, request: ScimRequest, source: str, actor: str
             return await SiteHandler(server.service, storage).handle(request)
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             if attempt == TRANSACTION_ATTEMPTS:
+                raise
+        except PreconditionFailedException:
+            # Somebody wrote between our read and our write; a client that named no version did not ask to know.
+            if request.header("If-Match") or attempt == TRANSACTION_ATTEMPTS:
                 raise
     raise AssertionError  # pragma: no cover - the loop returns or raises
 

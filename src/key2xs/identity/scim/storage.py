@@ -14,7 +14,6 @@ import asyncpg
 import msgspec
 from scim2_models import (
     InvalidValueException,
-    Meta,
     NotFoundException,
     PreconditionFailedException,
     Resource,
@@ -34,14 +33,15 @@ from key2xs.core.vault import VaultError
 from key2xs.identity import groups
 from key2xs.identity.companies import find_company
 from key2xs.identity.desk import SQL, Desk
-from key2xs.identity.links import blind_email, blind_name, blind_reference, match, references_of
+from key2xs.identity.links import blind_email, blind_name, match, references_of
 from key2xs.identity.statements import apply_statement, read_profile
-from key2xs.identity.types import IAM, PERSONNEL_NO, SITE, Act, Group, PersonStatement
+from key2xs.identity.types import Act, Group, PersonStatement
 
 from .convert import Document, company_ref, document_of, emails_of, statement_of
 from .members import MemberPatch
+from .records import Records, version_of
 from .schemas import KEY2XS
-from .search import Condition, best_condition, mentions, page, wants
+from .search import best_condition, page, wants
 
 
 class SourceStorage(AsyncScimStorage):
@@ -51,7 +51,8 @@ class SourceStorage(AsyncScimStorage):
         self, database: Database, desk: Desk, provider: ScimProvider, *, source: str, actor: str, at: datetime
     ) -> None:
         """Serve one request of `source`, made by `actor` at `at`."""
-        self._database, self._desk, self._provider = database, desk, provider
+        self._database, self._desk = database, desk
+        self._records = Records(desk, provider, source)
         self._source, self._act = source, Act(actor, at)
         self._open: Connection | None = None
 
@@ -87,11 +88,11 @@ class SourceStorage(AsyncScimStorage):
         async with self._tx() as tx:
             if _is_group(resource_type):
                 group = await self._group(tx, known)
-                return await self._group_resource(
+                return await self._records.group(
                     tx, known, group, members=wants(response_parameters, "members")
                 )
             row = await tx.fetchrow(SQL["get_scim_user"], self._source, known)
-            found = await self._users(tx, [row] if row else [])
+            found = await self._records.users(tx, [row] if row else [])
             if not found:
                 raise NotFoundException
             return found[0]
@@ -112,101 +113,23 @@ class SourceStorage(AsyncScimStorage):
             found: list[Resource[Any]] = []
             for resource_type in resource_types:
                 if _is_group(resource_type):
-                    found += await self._find_groups(tx, search_request)
+                    found += await self._records.groups(tx, search_request)
                 else:
-                    found += await self._users(
-                        tx, await self._user_rows(tx, best_condition(search_request.filter))
+                    found += await self._records.users(
+                        tx, await self._records.user_rows(tx, best_condition(search_request.filter))
                     )
             return page(search_request, found)
 
     async def _user_page(self, tx: Connection, request: SearchRequest[Any]) -> SearchPage:
         total = await tx.fetchval(SQL["count_scim_users"], self._source)
         rows = await tx.fetch(SQL["list_scim_users"], self._source, request.start_index_0 or 0, request.count)
-        return SearchPage(total, await self._users(tx, rows))
-
-    async def _user_rows(self, tx: Connection, condition: Condition | None) -> list[Any]:
-        vault, source = self._desk.vault, self._source
-        if condition is None:
-            return list(await tx.fetch(SQL["list_scim_users"], source, 0, None))
-        value = condition.value
-        match condition.by:
-            case "id":
-                return list(await tx.fetch(SQL["get_scim_user"], source, parse_id(value)))
-            case "user_name":
-                return list(
-                    await tx.fetch(SQL["scim_users_by_name"], source, blind_name(vault, source, value))
-                )
-            case "email":
-                return list(
-                    await tx.fetch(SQL["scim_users_by_email"], source, blind_email(vault, source, value))
-                )
-            case "external_id" | "personnel_no" as by:
-                scheme, giver = (IAM, source) if by == "external_id" else (PERSONNEL_NO, SITE)
-                blind = blind_reference(vault, scheme, value)
-                return list(await tx.fetch(SQL["scim_users_by_link"], source, scheme, blind, giver))
-
-    async def _users(self, tx: Connection, rows: Iterable[Any]) -> list[Resource[Any]]:
-        """Open records; an erased person is not there any more."""
-        rows = list(rows)
-        people = [row["person"] for row in rows]
-        await self._desk.vault.prepare(people)
-        groups_of: dict[UUID, list[dict[str, Any]]] = {}
-        for each in await tx.fetch(SQL["groups_of_people"], people, self._source) if people else ():
-            group = {
-                "value": str(each["id"]),
-                "$ref": f"Groups/{each['id']}",
-                "display": each["display_name"],
-            }
-            groups_of.setdefault(each["person"], []).append({**group, "type": "direct"})
-        found = []
-        for row in rows:
-            text = await self._desk.open(PersonId(row["person"]), row["document"])
-            if text is not None:
-                document = {**msgspec.json.decode(text), "groups": groups_of.get(row["person"])}
-                found.append(self._resource("User", row["person"], document, row))
-        return found
-
-    async def _find_groups(self, tx: Connection, request: SearchRequest[Any]) -> list[Resource[Any]]:
-        rows = await tx.fetch(SQL["list_groups"], self._source)
-        members: dict[str, list[dict[str, Any]]] = {}
-        if mentions(request.filter, "members") or wants(request, "members"):
-            origins = [groups.origin_of(row["id"]) for row in rows]
-            for each in await tx.fetch(SQL["members_of_origins"], origins):
-                members.setdefault(each["origin"], []).append(_member(each["person"]))
-        return [
-            self._resource(
-                "Group", row["id"], _group_document(row, members.get(groups.origin_of(row["id"]))), row
-            )
-            for row in rows
-        ]
+        return SearchPage(total, await self._records.users(tx, rows))
 
     async def _group(self, tx: Connection, group_id: UUID, *, lock: bool = False) -> Group:
         group = await groups.find_group(tx, self._source, group_id, lock=lock)
         if group is None:
             raise NotFoundException
         return group
-
-    async def _group_resource(
-        self, tx: Connection, group_id: UUID, group: Group, *, members: bool = True
-    ) -> Resource[Any]:
-        people = [_member(person) for person in await groups.members(tx, group_id)] if members else None
-        return self._resource(
-            "Group",
-            group_id,
-            {"displayName": group.display_name, "externalId": group.external_id, "members": people},
-            {"made_at": group.made_at, "changed_at": group.changed_at, "entry": group.entry},
-        )
-
-    def _resource(self, name: str, resource_id: UUID, document: Document, row: Any) -> Resource[Any]:
-        model: Any = self._provider.model_for(name)
-        resource: Resource[Any] = model.model_validate({**document, "id": str(resource_id)})
-        resource.meta = Meta(
-            resource_type=name,
-            created=row["made_at"],
-            last_modified=row["changed_at"],
-            version=_version(row["entry"]),
-        )
-        return resource
 
     # --- writing -------------------------------------------------------------------------------------------
 
@@ -274,7 +197,7 @@ class SourceStorage(AsyncScimStorage):
         known = _id_of(group_id)
         async with self._tx() as tx, _as_scim_errors():
             group = await self._group(tx, known, lock=True)
-            conditions.check(_version(group.entry) if etags else None, "PATCH")
+            conditions.check(version_of(group.entry) if etags else None, "PATCH")
             now = frozenset(str(person) for person in await groups.members(tx, known))
             wanted = patch.apply(now)
             change = groups.GroupChange(
@@ -283,7 +206,7 @@ class SourceStorage(AsyncScimStorage):
                 add=await self._people(tx, wanted - now),
                 remove=frozenset(PersonId(UUID(each)) for each in now - wanted),
             )
-            return _version(await groups.change_group(tx, self._desk, self._act, known, group, change))
+            return version_of(await groups.change_group(tx, self._desk, self._act, known, group, change))
 
     async def _lock_user(self, tx: Connection, person_id: UUID, expected_version: str | None) -> None:
         # The head first: every other writer takes it before any row, so nobody waits in a circle.
@@ -325,7 +248,7 @@ class SourceStorage(AsyncScimStorage):
             entry,
         )
         row = await tx.fetchrow(SQL["get_scim_user"], self._source, person_id)
-        return (await self._users(tx, [row]))[0]
+        return (await self._records.users(tx, [row]))[0]
 
     async def _create_group(self, tx: Connection, resource: Any) -> Resource[Any]:
         people = await self._people(tx, _member_ids(resource))
@@ -338,7 +261,7 @@ class SourceStorage(AsyncScimStorage):
             external_id=resource.external_id,
             people=people,
         )
-        return await self._group_resource(tx, group_id, await self._group(tx, group_id))
+        return await self._records.group(tx, group_id, await self._group(tx, group_id))
 
     async def _update_group(
         self, tx: Connection, group_id: UUID, resource: Any, expected_version: str | None
@@ -355,7 +278,7 @@ class SourceStorage(AsyncScimStorage):
             remove=frozenset(PersonId(UUID(each)) for each in now - wanted),
         )
         await groups.change_group(tx, self._desk, self._act, group_id, group, change)
-        return await self._group_resource(tx, group_id, await self._group(tx, group_id))
+        return await self._records.group(tx, group_id, await self._group(tx, group_id))
 
     async def _people(self, tx: Connection, ids: Iterable[str]) -> frozenset[PersonId]:
         """Return ids as people of this source; one that is nobody's is refused, because a role would be missing."""
@@ -394,21 +317,9 @@ def _is_group(resource_type: ResourceType) -> bool:
     return resource_type.name == "Group"
 
 
-def _version(entry: int) -> str:
-    return f'W/"{entry}"'
-
-
 def _check_version(entry: int, expected: str | None) -> None:
-    if expected is not None and expected != _version(entry):
+    if expected is not None and expected != version_of(entry):
         raise PreconditionFailedException
-
-
-def _member(person: UUID) -> dict[str, Any]:
-    return {"value": str(person), "$ref": f"Users/{person}", "type": "User"}
-
-
-def _group_document(row: Any, members: list[dict[str, Any]] | None) -> Document:
-    return {"displayName": row["display_name"], "externalId": row["external_id"], "members": members}
 
 
 def _member_ids(resource: Any) -> frozenset[str]:

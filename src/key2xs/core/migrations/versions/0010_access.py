@@ -3,7 +3,7 @@
 from key2xs.core.migrations.support import refuse_downgrade, run_sql
 
 revision = "0010"
-down_revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:

@@ -1,0 +1,71 @@
+"""What a grant rests on, in words and with a link."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from key2xs.core.database import Connection
+from key2xs.core.ids import GrantId, PermitId, parse_id
+from key2xs.grants.reads import get_lease
+from key2xs.grants.types import Lease
+from key2xs.plant.service import list_units
+from key2xs.work.successors import numbers_of
+
+from key2xs.console.words import BASES, named
+
+
+@dataclass(frozen=True, slots=True)
+class BasisLine:
+    """Why somebody may: a text, and where to read more."""
+
+    text: str
+    href: str | None = None
+
+
+class BasisNames:
+    """The bases of one page."""
+
+    def __init__(self, permits: dict[PermitId, str], units: dict[UUID, str]) -> None:
+        """Know permits' numbers and units' codes."""
+        self._permits, self._units = permits, units
+
+    def of(self, lease: Lease) -> BasisLine:
+        """Return what a grant rests on."""
+        return self.of_ref(lease.basis_ref, lease.basis_step, kind=lease.basis_kind)
+
+    def of_ref(self, ref: str, step: str = "", *, kind: str = "") -> BasisLine:
+        """Return the same for a basis as it is stored."""
+        noun, _, rest = ref.partition(":")
+        if noun == "permit":
+            number = self._permits.get(PermitId(UUID(rest)), "")
+            text = f"permit {number}" + (f", step {step}" if step else "")
+            return BasisLine(text, f"/permits/{rest}")
+        if noun == "duty":
+            role, _, unit = rest.partition(":")
+            place = parse_id(unit)
+            where = self._units.get(place, "") if place else ""
+            return BasisLine(f"on duty as {named({}, role)}" + (f" in {where}" if where else ""))
+        return BasisLine(named(BASES, kind) if kind else "approved request", "/requests")
+
+
+async def name_bases(tx: Connection, refs: Iterable[str]) -> BasisNames:
+    """Look up everything the bases of a page need."""
+    wanted = set(refs)
+    permits = [PermitId(UUID(ref.partition(":")[2])) for ref in wanted if ref.startswith("permit:")]
+    numbers = await numbers_of(tx, permits) if permits else {}
+    units = (
+        {unit.id: unit.code for unit in await list_units(tx)}
+        if any(ref.startswith("duty:") for ref in wanted)
+        else {}
+    )
+    return BasisNames(numbers, {**units})
+
+
+async def leases_by_id(tx: Connection, grants: Iterable[GrantId | None]) -> dict[GrantId, Lease]:
+    """Return the leases of some grants."""
+    found = {}
+    for grant in {grant for grant in grants if grant is not None}:
+        lease = await get_lease(tx, grant)
+        if lease is not None:
+            found[grant] = lease
+    return found

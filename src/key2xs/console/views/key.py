@@ -1,0 +1,145 @@
+"""*Key*: who has it, what it opens and until when, how far its program is, and what it opened."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from key2xs.core.database import Connection
+from key2xs.core.ids import GrantId
+from key2xs.grants.reads import leases_of_person
+from key2xs.grants.types import Lease
+from key2xs.keys.openers import KeyExposure, Pair
+from key2xs.keys.types import KeySystem, StoredKey, Target
+from key2xs.plant.types import Cylinder
+from key2xs.services import Services
+from key2xs.work.facts import list_permits, permit_facts, permits_of_person
+
+from key2xs.console.people import Alias, look_up
+from key2xs.console.words import CANNOT_CARRY, named
+from .bases import BasisLine, BasisNames, leases_by_id, name_bases
+from .openings import OpeningLine, cylinders_by_id, opening_lines
+
+
+@dataclass(frozen=True, slots=True)
+class PairLine:
+    """One lock that the key may open."""
+
+    pair: Pair
+    cylinder: Cylinder | None
+    lease: Lease | None
+    basis: BasisLine | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotCarried:
+    """Access that the holder has and the key cannot carry, and why."""
+
+    basis: BasisLine
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """Everything on the page."""
+
+    key: StoredKey
+    system: KeySystem | None
+    holder: Alias | None
+    target: Target | None
+    exposure: KeyExposure
+    pairs: tuple[PairLine, ...]
+    coming: tuple[tuple[Lease, BasisLine], ...]
+    not_carried: tuple[NotCarried, ...]
+    openings: tuple[OpeningLine, ...]
+
+    @property
+    def works_until(self) -> datetime | None:
+        """Until when all that is allowed surely still works."""
+        ends = [line.pair.works_until.at for line in self.pairs if line.lease is not None]
+        known = [end for end in ends if end is not None]
+        return min(known, default=None)
+
+    @property
+    def exposed(self) -> tuple[PairLine, ...]:
+        """Locks it can still open although nothing allows it."""
+        return tuple(
+            line for line in self.pairs if line.lease is None and str(line.pair.exposure.kind) != "proven_end"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """Who and what is affected when a key stops, shown before anybody stops it."""
+
+    view: KeyView
+    signed_on: tuple[tuple[str, str], ...]
+    """Permits the holder is signed on to: id and number."""
+    other_keys: tuple[str, ...]
+
+
+async def read_key(tx: Connection, services: Services, stamp: str, at: datetime) -> KeyView:
+    """Read the page.
+
+    Raises:
+        NotFound: no such key, or several carry this stamp.
+    """
+    key = await services.registry.get_key(tx, stamp)
+    exposure = await services.openers.exposure_of(tx, key, at)
+    target = await services.targets.find(tx, key.id)
+    systems = {system.id: system for system in await services.registry.systems(tx)}
+    leases = await leases_by_id(tx, [pair.grant_id for pair in exposure.pairs])
+    mine = await leases_of_person(tx, exposure.person_id) if exposure.person_id else []
+    coming = [lease for lease in mine if lease.state == "scheduled"]
+    names = await name_bases(tx, [lease.basis_ref for lease in [*leases.values(), *mine]])
+    people = await look_up(tx, [exposure.person_id], at)
+    events = await services.events.recent(tx, key_id=key.id, limit=12)
+    return KeyView(
+        key=key,
+        system=systems.get(key.system_id),
+        holder=people.of(exposure.person_id),
+        target=target,
+        exposure=exposure,
+        pairs=tuple(await _pairs(tx, exposure, leases, names)),
+        coming=tuple((lease, names.of(lease)) for lease in sorted(coming, key=lambda lease: lease.starts_at)),
+        not_carried=tuple(_not_carried(target, mine, names)),
+        openings=tuple(await opening_lines(tx, services, events, at)),
+    )
+
+
+async def read_affected(tx: Connection, services: Services, stamp: str, at: datetime) -> Affected:
+    """Read what blocking a key would touch; changes nothing."""
+    view = await read_key(tx, services, stamp, at)
+    person_id = view.exposure.person_id
+    if person_id is None:
+        return Affected(view, (), ())
+    signed_on = []
+    ids = await permits_of_person(tx, person_id)
+    for permit in await list_permits(tx, at, ids=ids) if ids else []:
+        facts = await permit_facts(tx, permit.id, at)
+        if any(member.person_id == person_id and member.is_signed_on(at) for member in facts.crew):
+            signed_on.append((str(permit.id), permit.number))
+    keys = await services.custody.keys_of(tx, person_id, at)
+    return Affected(view, tuple(signed_on), tuple(key.stamp for key in keys if key.id != view.key.id))
+
+
+async def _pairs(
+    tx: Connection, exposure: KeyExposure, leases: dict[GrantId, Lease], names: BasisNames
+) -> list[PairLine]:
+    cylinders = await cylinders_by_id(tx, [pair.cylinder_id for pair in exposure.pairs])
+    lines = []
+    for pair in exposure.pairs:
+        lease = leases.get(pair.grant_id) if pair.grant_id else None
+        cylinder = cylinders.get(pair.cylinder_id) if pair.cylinder_id else None
+        lines.append(PairLine(pair, cylinder, lease, names.of(lease) if lease else None))
+    return sorted(lines, key=lambda line: line.cylinder.marking if line.cylinder else line.pair.lock)
+
+
+def _not_carried(target: Target | None, leases: Sequence[Lease], names: BasisNames) -> list[NotCarried]:
+    if target is None:
+        return []
+    by_id = {str(lease.id): lease for lease in leases if lease.state != "ended"}
+    return [
+        NotCarried(names.of(by_id[grant]), named(CANNOT_CARRY, str(why.get("why", ""))))
+        for grant, why in target.cannot.items()
+        if grant in by_id
+    ]
