@@ -26,7 +26,10 @@ from key2xs.core.migrations import upgrade, upgrade_vault
 from key2xs.core.postgres import create_roles, lets_in_without_password, local_passwords, start_cluster
 from key2xs.core.runner import Runner
 from key2xs.core.settings import Settings
+from key2xs.grants.evaluator import Evaluator
+from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
 from key2xs.installation import Dsns, Installation, open_installation
+from key2xs.keys.reconciler import TargetMarker
 from key2xs.ledger.sequencer import CHANNEL, Sequencer
 from key2xs.runtime import DemoTime, Runtime
 
@@ -107,7 +110,9 @@ async def _run(settings: Settings, dsns: Dsns, roles: frozenset[str], on_ready: 
     clock = await _clock(settings, dsns)
     async with open_installation(settings, dsns, clock) as installation:
         loops = [loop for loop in installation.loops if _belongs(loop, roles)]
-        runner = Runner(loops, clock, polls={Sequencer.name: SEQUENCER_POLL_SECONDS})
+        runner = Runner(
+            loops, clock, polls={Sequencer.name: SEQUENCER_POLL_SECONDS}, followers=followers(installation)
+        )
         runtime = make_runtime(installation, runner, clock)
         async with _listening(installation, runtime, clock), asyncio.TaskGroup() as group:
             stop = asyncio.Event()
@@ -125,9 +130,24 @@ async def _run(settings: Settings, dsns: Dsns, roles: frozenset[str], on_ready: 
 def make_runtime(installation: Installation, runner: Runner | None, clock: Clock) -> Runtime:
     """Return what the web side may know and steer of the process."""
     services = installation.services
-    wake = runner.wake if runner is not None else lambda: None
-    demo_time = DemoTime(services.database, clock, wake) if isinstance(clock, StoredClock) else None
+    moved = runner.wake_due if runner is not None else lambda: None
+    demo_time = DemoTime(services.database, clock, moved) if isinstance(clock, StoredClock) else None
     return Runtime(runner=runner, database=services.database, demo_time=demo_time)
+
+
+def followers(installation: Installation) -> dict[str, list[str]]:
+    """Say which loops may have work after a step of another that the log does not tell of: marks and entries."""
+    reconcilers = [loop.name for loop in installation.loops if loop.name.startswith("reconciler:")]
+    pulls = [loop.name for loop in installation.loops if loop.name.startswith("events:")]
+    deciding = [Evaluator.name]
+    return {
+        f"reader:{GrantMarker.name}": deciding,
+        LeaseTimer.name: deciding,
+        Sweep.name: deciding,
+        Evaluator.name: [Sequencer.name],
+        f"reader:{TargetMarker.name}": reconcilers,
+        **dict.fromkeys([*reconcilers, *pulls], [Sequencer.name]),
+    }
 
 
 def _belongs(loop: Loop, roles: frozenset[str]) -> bool:
@@ -172,7 +192,9 @@ async def _listen(database: Database, runtime: Runtime, clock: Clock, stop: asyn
     def hear(_connection: object, _pid: int, channel: str, payload: object) -> None:
         if channel == TIME_CHANNEL and isinstance(clock, StoredClock):
             clock.follow(datetime.fromisoformat(str(payload)))
-        runtime.wake()
+            runtime.wake_due()
+        else:
+            runtime.wake()
 
     while not stop.is_set():
         lost = asyncio.Event()

@@ -49,10 +49,14 @@ class Runtime:
 
     async def busy(self) -> list[str]:
         """Name everything that is not quiet: loops at work or due, entries without place, readers behind."""
-        found = self.runner.busy() if self.runner is not None else []
+        before = self.runner.steps if self.runner is not None else 0
         async with self.database.read() as tx:
             waiting = await tx.fetchval("SELECT count(*) FROM log_pending")
             behind = await readers_behind(tx)
+        # The loops last: what one of them took from the database before we looked, it still works on or has passed on.
+        found = self.runner.busy() if self.runner is not None else []
+        if self.runner is not None and self.runner.steps != before:
+            found.append("loops:stepped")
         found += [f"entries:{waiting}"] if waiting else []
         return found + [f"reader:{name}" for name, count in behind.items() if count > 0]
 
@@ -69,3 +73,8 @@ class Runtime:
         """Step all loops again."""
         if self.runner is not None:
             self.runner.wake()
+
+    def wake_due(self) -> None:
+        """Step the loops that the clock has made due."""
+        if self.runner is not None:
+            self.runner.wake_due()

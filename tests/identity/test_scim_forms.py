@@ -1,5 +1,6 @@
 """People and groups as Entra ID and Okta send them, by a client that was written from the vendors' documents."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, timedelta
@@ -300,3 +301,29 @@ async def test_a_large_group_is_changed_by_one_member_without_loading_it(
         headers={"If-Match": made.headers["etag"]},
     )
     assert stale.status_code == 412
+
+
+async def test_patches_at_the_same_time_all_take_effect(world: World, scim: httpx2.AsyncClient) -> None:
+    person = (await scim.post("Users", json=user_body())).json()["id"]
+    operations = [
+        {"op": "Replace", "path": "displayName", "value": "J"},
+        {"op": "Replace", "path": "name.givenName", "value": "Johan"},
+        {"op": "Add", "path": 'phoneNumbers[type eq "mobile"].value', "value": "1"},
+        {"op": "Replace", "path": "active", "value": "False"},
+    ]
+    answers = await asyncio.gather(
+        *(scim.patch(f"Users/{person}", json=patch_body(operation)) for operation in operations)
+    )
+    assert [answer.status_code for answer in answers] == [200] * 4
+    kept = (await scim.get(f"Users/{person}")).json()
+    assert (kept["displayName"], kept["name"]["givenName"], kept["active"]) == ("J", "Johan", False)
+    assert kept["phoneNumbers"][0]["value"] == "1"
+    assert len(await world.kinds()) == 5
+
+
+async def test_two_creations_of_one_user_at_the_same_time_are_one(
+    world: World, scim: httpx2.AsyncClient
+) -> None:
+    answers = await asyncio.gather(*(scim.post("Users", json=user_body()) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    assert await world.kinds() == ["identity:person:create"]

@@ -19,7 +19,14 @@ from key2xs.keys.exposure import Exposure, ExposureKind, ExposureSettings, KeyOn
 from key2xs.keys.exposure_map import ExposureMap
 from key2xs.keys.grid import end_on_grid
 from key2xs.keys.port import KeyKind, KeyReading, ProgrammingState
-from key2xs.keys.program import EMPTY_PROGRAM, UNLIMITED, OfflineExpiry, Program, ProgramOnDevice, ProgramState
+from key2xs.keys.program import (
+    EMPTY_PROGRAM,
+    UNLIMITED,
+    OfflineExpiry,
+    Program,
+    ProgramOnDevice,
+    ProgramState,
+)
 from key2xs_twin.faults import Fault
 from key2xs_twin.iloq import IloqSettings
 from key2xs_twin.iloq.inventory import KeyKind as TwinKind
@@ -59,7 +66,9 @@ class Watch:
             return
         assert reading.on_device is not None
         if not self.records:
-            self.records.append(ProgramOnDevice(reading.on_device, ProgramState.PROVEN, START, proven_at=reading.as_of))
+            self.records.append(
+                ProgramOnDevice(reading.on_device, ProgramState.PROVEN, START, proven_at=reading.as_of)
+            )
         if reading.programming_state is ProgrammingState.PROGRAMMED and reading.planned == reading.on_device:
             at = reading.as_of
             proof = ProgramOnDevice(reading.on_device, ProgramState.PROVEN, at, ordered_at=at, proven_at=at)
@@ -107,7 +116,15 @@ class Watch:
         )
 
 
-Step = Callable[["Story"], Awaitable[None]]
+@dataclass(frozen=True)
+class Step:
+    """Something that happens; its text is what a failing history prints."""
+
+    text: str
+    act: Callable[["Story"], Awaitable[None]] = field(repr=False, compare=False)
+
+    async def __call__(self, story: "Story") -> None:
+        await self.act(story)
 
 
 @dataclass
@@ -185,10 +202,12 @@ def advance(count: int) -> Step:
     async def step(story: Story) -> None:
         story.world.advance_to(story.world.now + timedelta(minutes=count))
 
-    return step
+    return Step(f"advance({count})", step)
 
 
-def write(key: UUID, some: frozenset[str], end: int | None, expiry: OfflineExpiry, order: bool, lose: str) -> Step:
+def write(
+    key: UUID, some: frozenset[str], end: int | None, expiry: OfflineExpiry, order: bool, lose: str
+) -> Step:
     async def step(story: Story) -> None:
         watch = story.watches[key]
         ends_at = None
@@ -203,7 +222,7 @@ def write(key: UUID, some: frozenset[str], end: int | None, expiry: OfflineExpir
         await watch.write(program, order=order)
         story.world.faults.clear()
 
-    return step
+    return Step(f"write({key}, {some}, {end}, {expiry}, {order}, {lose})", step)
 
 
 def revoke(key: UUID) -> Step:
@@ -211,14 +230,14 @@ def revoke(key: UUID) -> Step:
         story.forget(key)
         await story.watches[key].write(EMPTY_PROGRAM, order=True)
 
-    return step
+    return Step(f"revoke({key})", step)
 
 
 def read(key: UUID) -> Step:
     async def step(story: Story) -> None:
         await story.watches[key].read()
 
-    return step
+    return Step(f"read({key})", step)
 
 
 def edit(key: UUID, some: frozenset[str], order: bool) -> Step:
@@ -230,7 +249,7 @@ def edit(key: UUID, some: frozenset[str], order: bool) -> Step:
             story.world.out_of_band.order(key)
             await story.watches[key].read()
 
-    return step
+    return Step(f"edit({key}, {some}, {order})", step)
 
 
 def network(key: UUID, up: bool) -> Step:
@@ -242,14 +261,14 @@ def network(key: UUID, up: bool) -> Step:
         else:
             story.world.cut_network(key)
 
-    return step
+    return Step(f"network({key}, {up})", step)
 
 
 def attempt(key: UUID, lock: UUID) -> Step:
     async def step(story: Story) -> None:
         story.attempt(key, lock)
 
-    return step
+    return Step(f"attempt({key}, {lock})", step)
 
 
 losses = st.sampled_from(["", "", "", "PUT Keys/*/SecurityAccesses", "POST Keys/*/Order"])
@@ -309,7 +328,9 @@ def test_a_revocation_is_bounded_wherever_the_truth_is(
 
     async def play() -> None:
         await watch.read()
-        await write(key, frozenset(str(right) for right in RIGHTS), end, timedelta(hours=expiry), True, "")(story)
+        await write(key, frozenset(str(right) for right in RIGHTS), end, timedelta(hours=expiry), True, "")(
+            story
+        )
         world.sync(key)
         world.advance_to(world.now + timedelta(hours=3))
         await watch.read()

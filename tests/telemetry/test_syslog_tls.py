@@ -1,9 +1,10 @@
 """The sender against a real rsyslog and against a receiver of our own that can misbehave."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from key2xs.core.errors import NeedsPerson, Retry
-from key2xs.telemetry.rfc5424 import Severity, SyslogMessage, format_rfc5424
+from key2xs.telemetry.rfc5424 import Severity, SyslogMessage, format_rfc5424, frame
 from key2xs.telemetry.syslog_tls import SyslogTarget, SyslogTlsSender
 from key2xs_twin.certificates import Certificates, Pair, make_certificates
 from key2xs_twin.rsyslog import Rsyslog, missing_rsyslog
 from key2xs_twin.syslog_receiver import Record, SyslogReceiver
 from tests.support.peers import miss_peer
 
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 AT = datetime(2026, 7, 2, 0, 7, tzinfo=UTC)
 
 
@@ -49,6 +51,16 @@ def rsyslog(tmp_path: Path, certificates: Certificates) -> Iterator[Rsyslog]:
 async def receiver(certificates: Certificates) -> AsyncIterator[SyslogReceiver]:
     async with SyslogReceiver(certificates) as running:
         yield running
+
+
+@contextlib.asynccontextmanager
+async def serve_tls(certificates: Certificates, handler: Handler) -> AsyncIterator[int]:
+    """Run a TLS server that asks for no certificate; give its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server.certificate, certificates.server.key)
+    server = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
 
 
 def target_of(certificates: Certificates, port: int, pair: Pair | None = None) -> SyslogTarget:
@@ -107,23 +119,42 @@ async def test_a_receiver_that_refuses_our_certificate_gets_nothing_delivered(
     assert receiver.records() == []
 
 
-async def test_a_receiver_that_refuses_only_once_it_has_read_gets_nothing_delivered(
+async def test_a_receiver_that_refuses_only_after_a_while_gets_nothing_delivered(
     certificates: Certificates,
 ) -> None:
-    """A slow judge: lets us in, reads the first messages, and then ends the connection."""
+    """A slow judge: lets us in, reads the first messages, and ends the connection a tenth of a second later."""
 
     async def judge(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
-        writer.close()
+        asyncio.get_running_loop().call_later(0.1, writer.close)
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.server.certificate, certificates.server.key)
-    server = await asyncio.start_server(judge, "127.0.0.1", 0, ssl=context)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with serve_tls(certificates, judge) as port:
         sender = SyslogTlsSender(target_of(certificates, port))
         with pytest.raises(NeedsPerson, match="does not permit"):
             await sender.deliver(make_messages(3))
+
+
+async def test_closing_waits_for_a_receiver_that_is_slow_to_read(certificates: Certificates) -> None:
+    """It has a word to say before it reads the rest: had we let go of the socket, that word would reset everything."""
+    read = asyncio.Event()
+    received: list[bytes] = []
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read.wait()
+        writer.write(b"a word")
+        await writer.drain()
+        received.append(await reader.read(-1))
+        writer.close()
+
+    async with serve_tls(certificates, slow) as port:
+        sender = SyslogTlsSender(target_of(certificates, port), probe_for=0.01)
+        await sender.deliver([b"x" * 8_000] * 25)
+        closing = asyncio.create_task(sender.close())
+        await asyncio.wait([closing], timeout=0.05)
+        assert not closing.done()
+        read.set()
+        await closing
+    assert len(received[0]) == 25 * len(frame(b"x" * 8_000))
 
 
 async def test_the_receiver_must_show_the_right_name_and_ca(
@@ -176,11 +207,7 @@ async def test_a_receiver_that_stops_reading_is_given_up_in_time(certificates: C
         await stop.wait()
         writer.transport.abort()
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.server.certificate, certificates.server.key)
-    server = await asyncio.start_server(stall, "127.0.0.1", 0, ssl=context)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with serve_tls(certificates, stall) as port:
         sender = SyslogTlsSender(target_of(certificates, port), probe_for=0.01, timeout=0.3)
         with pytest.raises(Retry, match="in time"):
             await sender.deliver([b"x" * 8_000] * 4_000)

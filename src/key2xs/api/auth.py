@@ -38,7 +38,7 @@ async def authorise(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
         raise NotSignedIn
     if not handler.opt.get("signed_in"):
         require(caller, *permissions_needed(handler))
-    if caller.kind == "session" and connection.scope["method"] not in SAFE_METHODS:
+    if caller.kind == "session" and connection.scope.get("method") not in SAFE_METHODS:
         require_same_origin(connection)
         await _require_csrf(connection, caller)
 

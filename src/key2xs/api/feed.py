@@ -107,8 +107,13 @@ class Feed:
     async def _listen_once(self) -> None:
         connection = await self._database.connect()
         heard, lost = asyncio.Event(), asyncio.Event()
+
+        def on_lost(_connection: object) -> None:
+            lost.set()
+            heard.set()
+
         try:
-            connection.add_termination_listener(lambda _connection: (lost.set(), heard.set()))
+            connection.add_termination_listener(on_lost)
             await connection.add_listener(CHANNEL, lambda *_arguments: heard.set())
             while not lost.is_set() and not self._stopped.is_set():
                 await heard.wait()

@@ -5,7 +5,7 @@ One loop's failure is its own: it is logged, waits a little and steps again. Not
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,9 +32,29 @@ class _State:
 class Runner:
     """Runs loops until told to stop."""
 
-    def __init__(self, loops: Sequence[Loop], clock: Clock, *, polls: dict[str, float] | None = None) -> None:
-        """Run `loops` by `clock`; `polls` gives seconds between polls of single loops."""
+    def __init__(
+        self,
+        loops: Sequence[Loop],
+        clock: Clock,
+        *,
+        polls: Mapping[str, float] | None = None,
+        followers: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Run `loops` by `clock`.
+
+        Args:
+            loops: each with a name of its own.
+            clock: domain time.
+            polls: seconds between polls of single loops.
+            followers: which loops may have work after a step of which; the log wakes nobody for work that is not on it.
+        """
         self._loops, self._clock, self._polls = loops, clock, polls or {}
+        self._followers = {
+            name: [other for other in names if any(loop.name == other for loop in loops)]
+            for name, names in (followers or {}).items()
+        }
+        self.steps = 0
+        """Steps begun so far: who looks twice and finds the same number knows that nothing happened between."""
         self._states = {loop.name: _State() for loop in loops}
         self._wakes = {loop.name: asyncio.Event() for loop in loops}
         self._stop = asyncio.Event()
@@ -54,6 +74,13 @@ class Runner:
         """Step every loop again: the log grew, or the clock was moved."""
         for event in self._wakes.values():
             event.set()
+
+    def wake_due(self) -> None:
+        """Step every loop that is due: the clock was moved, and nothing else changed."""
+        now = self._clock.now()
+        for name, state in self._states.items():
+            if state.due is not None and state.due <= now:
+                self._wakes[name].set()
 
     def busy(self) -> list[str]:
         """Name the loops that are stepping or have work due now."""
@@ -77,6 +104,7 @@ class Runner:
         while not self._stop.is_set():
             wake.clear()
             state.is_stepping = True
+            self.steps += 1
             try:
                 state.due = await loop.step(self._clock.now())
                 state.failures, state.problem = 0, None
@@ -87,6 +115,9 @@ class Runner:
                 state.is_stepping = False
                 await self._wait(FAILURE_SECONDS)
                 continue
+            # Before this loop counts as idle, so that there is no moment in which nobody seems to have work.
+            for follower in self._followers.get(loop.name, ()):
+                self._wakes[follower].set()
             state.is_stepping = False
             if state.due is None or state.due > self._clock.now():
                 await self._idle(wake, state.due, self._polls.get(loop.name, POLL_SECONDS))

@@ -213,9 +213,8 @@ def _countdown_start(
     last = key.programs[-1]
     if record is last or last.ordered_at is None:
         return None
-    is_newer_than_reading = (
-        last.ordered_at >= key.as_of
-    )  # then the state that was read is from before the order
+    # An order newer than the reading stands: the state that was read is from before it.
+    is_newer_than_reading = last.ordered_at > key.as_of
     is_standing = key.programming_state.is_waiting or key.programming_state is ProgrammingState.PROGRAMMED
     if not (is_newer_than_reading or is_standing):
         return None

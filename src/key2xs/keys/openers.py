@@ -127,10 +127,17 @@ class Openers:
             )  # fmt: skip
         return True
 
-    async def exposure_of(self, tx: Connection, key: StoredKey, at: datetime) -> KeyExposure:
-        """Answer for every cylinder that a program possibly on the key opens."""
+    async def exposure_of(
+        self, tx: Connection, key: StoredKey, at: datetime, *, as_if_revoked: bool = False
+    ) -> KeyExposure:
+        """Answer for every cylinder that a program possibly on the key opens.
+
+        `as_if_revoked` answers as if no grant covered the key any more: how fast could it be revoked?
+        """
         places, cylinders = await self._map(tx, key.system_id)
         record, allowed = await self._record(tx, key)
+        if as_if_revoked:
+            allowed = {}
         pairs = []
         for group in places.of_key(record, allowed=allowed):
             pairs += [

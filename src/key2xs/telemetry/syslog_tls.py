@@ -3,8 +3,8 @@
 The protocol has no acknowledgement, and two traps were measured against rsyslog 8.2302:
 
 - With TLS 1.3 the client's handshake succeeds even if the server then refuses its certificate; several writes
-  succeed as well before the end of the connection is seen. So after connecting, and again after the first
-  messages, we listen for a while before we believe that we were let in.
+  succeed as well before the end of the connection is seen. So after the first messages on a connection we listen
+  for a while before we believe that we were let in.
 - Closing a socket with unread bytes in it resets the connection and loses what was sent (8,500 of 20,000 messages
   arrived). So something reads from the socket all the time, and closing is: our end first, then read until the
   other side ends.
@@ -58,7 +58,7 @@ class SyslogTlsSender:
 
     Args:
         target: where to send.
-        probe_for: seconds to listen for a refusal after connecting, and again after the first messages.
+        probe_for: seconds to listen for a refusal after the first messages on a connection.
         timeout: seconds for connecting, and for one delivery to be acknowledged.
     """
 
@@ -78,7 +78,7 @@ class SyslogTlsSender:
         if not messages:
             return
         try:
-            async with asyncio.timeout(self._timeout + 2 * self._probe_for):
+            async with asyncio.timeout(self._timeout + self._probe_for):
                 connection = await self._connected()
                 await connection.send(b"".join(frame(message) for message in messages))
                 if not connection.trusted:
@@ -110,7 +110,6 @@ class SyslogTlsSender:
             self._abort()
         if self._connection is None:
             self._connection = await _Connection.open(self._target, _context(self._target))
-            await self._connection.probe(self._probe_for)
         return self._connection
 
     def _failure(self, error: OSError) -> Retry | NeedsPerson:
@@ -181,10 +180,10 @@ class _Connection:
             self._check()
             self._tls.write(view[at : at + _CHUNK])
             await self._loop.sock_sendall(self._sock, self._outgoing.read())
-        # A reset also empties the queue, and the reader may not have had its turn: look at both, in this order.
-        while _unacknowledged(self._sock) or _has_news(self._sock):
+        while _unacknowledged(self._sock):
             await self.probe(_POLL)
-        # Acknowledged is not yet read: a receiver that dies now takes the bytes with it, but then the end comes at once.
+        # Acknowledged is not yet read, and a reset empties the queue as well. A receiver that dies takes the bytes
+        # with it, but then the end comes at once.
         await self.probe(_SETTLE)
 
     async def probe(self, seconds: float) -> None:
@@ -289,18 +288,6 @@ def _words(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or "no reason given").lower().replace("_", " ")
     return error.strerror or str(error) or type(error).__name__
-
-
-def _has_news(sock: socket.socket) -> bool:
-    """Tell whether there is something for the reader: bytes, or the end of the connection."""
-    try:
-        sock.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except ConnectionError as error:
-        # Asking has cleared the error; the reader would only see an ordinary end.
-        raise _EndedError(error.errno, error.strerror) from error
-    return True
 
 
 def _unacknowledged(sock: socket.socket) -> int:

@@ -1,0 +1,147 @@
+"""Answers that take several rooms: why, until when, and how fast."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import get
+from litestar.params import Parameter
+
+from key2xs.access import Permission
+from key2xs.api.explaining import explain_pair, find_person
+from key2xs.api.exposing import ExposureOut, expose_keys, key_exposure, keys_of_persons, latest, worst
+from key2xs.api.shapes import Explained
+from key2xs.api.web import Web, WebPart
+from key2xs.core.database import Connection
+from key2xs.core.errors import InvalidInput, NotFound
+from key2xs.core.ids import CompanyId, parse_id
+from key2xs.identity import Company, find_company, get_company, persons_of_company
+
+Name = Annotated[str | None, Parameter(max_length=200)]
+
+
+class NoBound(msgspec.Struct, frozen=True):
+    """A key that nothing known ends by itself, and where."""
+
+    key: str
+    holder: UUID | None
+    cylinders: list[str]
+
+
+class HowFast(msgspec.Struct, frozen=True):
+    """How fast all access of a company can be revoked, if it were revoked now.
+
+    `bound` is the latest instant at which any of its keys could still open anything; null where there is none.
+    """
+
+    company: UUID
+    name: str
+    at: datetime
+    as_of: datetime | None
+    people: int
+    grants: int
+    spared: int
+    keys: int
+    proven: int
+    bounded: int
+    bound: datetime | None
+    no_bound: list[NoBound]
+
+
+@get(
+    "/api/v1/explain",
+    permission=Permission.POLICY_DECISION_EXPLAIN,
+    tags=["answers"],
+    summary="Why may this person open this, or what is missing",
+)
+async def explain(
+    web: WebPart,
+    person: Annotated[str, Parameter(max_length=200, description="Id, or `scheme:reference`.")],
+    cylinder: Annotated[str, Parameter(max_length=200, description="Id, stamp or vendor id.")],
+    at: datetime | None = None,
+) -> Explained:
+    """Every basis a person has at a cylinder, decided at an instant, with what is missing and how far the key is."""
+    async with web.services.database.read() as tx:
+        return await explain_pair(tx, web, person, cylinder, web.instant(at))
+
+
+@get(
+    "/api/v1/exposure",
+    permission=Permission.KEYS_EXPOSURE_READ,
+    tags=["answers"],
+    summary="Until when could keys still open",
+)
+async def exposure(web: WebPart, key: Name = None, person: Name = None, company: Name = None) -> ExposureOut:
+    """Exposure of one key, or of all keys of a person or a company: name exactly one of them."""
+    named = {name: value for name, value in (("key", key), ("person", person), ("company", company)) if value}
+    if len(named) != 1:
+        raise InvalidInput("key", "name exactly one of key, person and company")
+    at = web.now
+    async with web.services.database.read() as tx:
+        if key:
+            found = await web.services.registry.get_key(tx, key)
+            return await expose_keys(tx, web, [found], at, asked=named)
+        if person:
+            persons = [await find_person(tx, web, person)]
+        else:
+            persons = await persons_of_company(tx, (await company_of(tx, company or "")).id, at)
+        keys = await keys_of_persons(tx, web, persons, at)
+        return await expose_keys(tx, web, keys, at, asked=named)
+
+
+@get(
+    "/api/v1/companies/{company:str}/how-fast",
+    permission=Permission.KEYS_EXPOSURE_READ,
+    tags=["answers"],
+    summary="How fast could all access of this company be revoked",
+)
+async def how_fast(web: WebPart, company: str) -> HowFast:
+    """Answer as if every grant of the company ended now and nothing further reached its keys."""
+    at = web.now
+    async with web.services.database.read() as tx:
+        return await how_fast_of(tx, web, await company_of(tx, company), at)
+
+
+async def how_fast_of(tx: Connection, web: Web, company: Company, at: datetime) -> HowFast:
+    """Answer for one company."""
+    persons = await persons_of_company(tx, company.id, at)
+    affected = await web.services.mass.look(tx, persons)
+    keys = await keys_of_persons(tx, web, persons, at)
+    answers = [
+        key_exposure(await web.services.openers.exposure_of(tx, key, at, as_if_revoked=True), {}) for key in keys
+    ]
+    endless = [each for each in answers if each.kind == "no_bound"]
+    return HowFast(
+        company=company.id,
+        name=company.name,
+        at=at,
+        as_of=min((each.as_of for each in answers if each.as_of is not None), default=None),
+        people=len(persons),
+        grants=len(affected.leases),
+        spared=len(affected.spared),
+        keys=len(keys),
+        proven=sum(1 for each in answers if each.kind == "proven_end"),
+        bounded=sum(1 for each in answers if each.kind == "bound"),
+        bound=latest(answers) if worst(each.kind for each in answers) != "no_bound" else None,
+        no_bound=[
+            NoBound(each.key, each.holder, [pair.cylinder for pair in each.cylinders if pair.kind == "no_bound"])
+            for each in endless
+        ],
+    )
+
+
+async def company_of(tx: Connection, name: str) -> Company:
+    """Return the company of an id or a code.
+
+    Raises:
+        NotFound: there is none.
+    """
+    made = parse_id(name)
+    found = await get_company(tx, CompanyId(made)) if made else await find_company(tx, name)
+    if found is None:
+        raise NotFound("no company is known by this id or code")
+    return found
+
+
+HANDLERS = (explain, exposure, how_fast)
