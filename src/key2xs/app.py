@@ -114,7 +114,7 @@ async def _run(settings: Settings, dsns: Dsns, roles: frozenset[str], on_ready: 
             loops, clock, polls={Sequencer.name: SEQUENCER_POLL_SECONDS}, followers=followers(installation)
         )
         runtime = make_runtime(installation, runner, clock)
-        async with _listening(installation, runtime, clock), asyncio.TaskGroup() as group:
+        async with listening(installation.services.database, runtime, clock), asyncio.TaskGroup() as group:
             stop = asyncio.Event()
             _stop_on_signals(stop)
             group.create_task(runner.run(), name="loops")
@@ -175,10 +175,10 @@ async def _clock(settings: Settings, dsns: Dsns) -> Clock:
 
 
 @asynccontextmanager
-async def _listening(installation: Installation, runtime: Runtime, clock: Clock) -> AsyncIterator[None]:
+async def listening(database: Database, runtime: Runtime, clock: Clock) -> AsyncIterator[None]:
     """Wake the loops when the log grows, and follow a demo's clock; reconnect when the connection is lost."""
     stop = asyncio.Event()
-    task = asyncio.create_task(_listen(installation.services.database, runtime, clock, stop), name="listen")
+    task = asyncio.create_task(_listen(database, runtime, clock, stop), name="listen")
     try:
         yield
     finally:

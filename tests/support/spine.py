@@ -218,6 +218,7 @@ async def open_spine(
     site: TinySite | None = None,
     enforce: bool = True,
     world: World | None = None,
+    vendor: httpx2.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[Spine]:
     """Open product and twin on a fresh database and import the tiny site."""
     site = site or tiny_site()
@@ -226,7 +227,7 @@ async def open_spine(
     settings = _settings(folder, site)
     where = Dsns(app=dsns.app, log=dsns.log, read=dsns.read, vault=dsns.vault)
     async with open_installation(
-        settings, where, clock, wall=clock, transports=lambda _system: transport(world)
+        settings, where, clock, wall=clock, transports=lambda _system: vendor or transport(world)
     ) as installation:
         services, desk = installation.services, installation.services.desk
         webhook = Webhook(services.database, desk, clock, settings)

@@ -90,6 +90,7 @@ def test_reasons_come_as_codes_alone_or_beside_their_text() -> None:
         ({"class": "after_end"}, Severity.WARNING),
         ({"verdict": "deny"}, Severity.WARNING),
         ({"class": "unexplained"}, Severity.ALERT),
+        ({"class": "expected", "was": "unexplained"}, Severity.NOTICE),
     ],
 )
 def test_an_unexplained_opening_is_the_top_alarm(body: dict[str, object], severity: Severity) -> None:

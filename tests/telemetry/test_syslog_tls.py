@@ -229,6 +229,28 @@ async def test_after_the_receiver_restarts_the_same_messages_are_sent_again_and_
     assert set(numbers(await receiver.wait_for_records(20))) == set(range(20))
 
 
+async def test_a_receiver_that_dies_with_our_messages_unread_gets_nothing_delivered(
+    certificates: Certificates,
+) -> None:
+    """Its TCP has acknowledged every byte, and it takes them with it."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def dies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # TLS transports have it, typeshed says not
+        writers.append(writer)
+
+    async with serve_tls(certificates, dies) as port:
+        sender = SyslogTlsSender(target_of(certificates, port), probe_for=0.05, settle_for=5)
+        await sender.deliver(make_messages(1))
+        delivery = asyncio.create_task(sender.deliver(make_messages(1, start=1)))
+        await asyncio.wait([delivery], timeout=0.1)
+        assert not delivery.done()
+        writers[0].transport.abort()
+        with pytest.raises(Retry):
+            await delivery
+
+
 async def test_a_connection_that_ended_while_idle_is_replaced_without_a_failure(
     receiver: SyslogReceiver, certificates: Certificates
 ) -> None:

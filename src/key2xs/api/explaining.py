@@ -1,6 +1,5 @@
-"""Why somebody may, or may not, open a cylinder: every basis they have or nearly have, and what is missing."""
+"""Why somebody may, or may not, open a cylinder: the grants room's answer, and how far the person's keys are."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,20 +7,14 @@ from uuid import UUID
 from key2xs.core.database import Connection
 from key2xs.core.errors import NotFound
 from key2xs.core.ids import CylinderId, PersonId, parse_id
-from key2xs.grants.bases import BasisState
-from key2xs.grants.decide import facts_of
-from key2xs.grants.types import Wish
-from key2xs.identity.types import PersonFacts
+from key2xs.grants.explaining import Attempt, PersonExplanation, explain_person
 from key2xs.keys.reads import keys_of_people
 from key2xs.plant import get_cylinder
-from key2xs.plant.types import CylinderFacts
-from key2xs.policy import Basis, Bundle, Explanation, Facts, FactWindow, Key, explain, situation_at
-from key2xs.work import permits_of_person
+from key2xs.policy import Missing
+from key2xs.work import PermitFacts, permit_facts, permits_of_person
 
-from .shapes import BasisAnswer, Delivery, Explained, MissingOut, ReasonOut
+from .shapes import BasisAnswer, Delivery, Explained, MissingOut
 from .web import Web
-
-_NOTHING = FactWindow(standing="none")
 
 
 async def explain_pair(tx: Connection, web: Web, person: str, cylinder: str, at: datetime) -> Explained:
@@ -33,32 +26,26 @@ async def explain_pair(tx: Connection, web: Web, person: str, cylinder: str, at:
     """
     person_id = await find_person(tx, web, person)
     place = await get_cylinder(tx, cylinder)
-    bases = web.services.bases
-    facts = (await bases.cylinders(tx, [place.id], at)).get(place.id)
-    if facts is None:
-        raise NotFound(f"nothing was known of cylinder {cylinder} at that instant")
-    who = await bases.person(tx, person_id, at)
-    key = await web.services.custody.key_of(tx, person_id, at)
-    bundle = await bases.bundle(tx, at)
-    look = _Look(who, facts, key, bundle, at, web)
-    answers = [
-        look.answer(wish, state)
-        for _subject, state in await _states(tx, web, person_id, at)
-        for wish in state.wishes.values()
-        if wish.key.person_id == person_id and place.id in wish.cylinders
-    ]
-    near = await _near(tx, web, person_id, place.id, at)
-    if not answers:
-        answers = [look.without_basis(near)]
-    verdict = _verdict(answers)
+    services = web.services
+    found = await explain_person(
+        tx,
+        services.bases,
+        services.custody,
+        services.settings.leases,
+        person_id=person_id,
+        cylinder_id=place.id,
+        at=at,
+        zone=services.settings.zone,
+    )
     return Explained(
         person=person_id,
         cylinder=place.marking,
         at=at,
-        verdict=verdict,
-        zone_mode=facts.zone_mode,
-        bases=sorted(answers, key=lambda each: (each.verdict != "allow", each.reference)),
-        near=near,
+        verdict=_verdict(found),
+        zone_mode=place.zone_mode,
+        missing=_missing(found.missing),
+        bases=[_basis(attempt) for attempt in found.attempts],
+        near=await _near(tx, web, person_id, place.id, at),
         delivery=await _deliveries(tx, person_id, at),
     )
 
@@ -80,121 +67,55 @@ async def find_person(tx: Connection, web: Web, name: str) -> PersonId:
     return PersonId(made)
 
 
-class _Look:
-    """One person at one cylinder, with everything the answers share."""
-
-    def __init__(
-        self, person: PersonFacts, cylinder: CylinderFacts, key: Key, bundle: Bundle, at: datetime, web: Web
-    ) -> None:
-        self._person, self._cylinder, self._key = person, cylinder, key
-        self._bundle, self._at, self._zone = bundle, at, web.services.settings.zone
-
-    def answer(self, wish: Wish, state: BasisState) -> BasisAnswer:
-        """Answer for one basis."""
-        found = self._explain(facts_of(wish, self._person, self._cylinder, self._key))
-        missing = _missing(found)
-        if state.silent and found.decision.is_allowed:
-            # The grants room gives nothing new while a source is silent; say so instead of a plain yes.
-            missing.append(
-                MissingOut(
-                    "source_silent",
-                    "the permit system has not been heard; nothing new is given",
-                    "wait until it is heard again",
-                )
-            )
-        return BasisAnswer(
-            basis=wish.key.ref,
-            kind=wish.kind,
-            step=wish.key.step,
-            reference=wish.basis.reference,
-            starts_at=wish.starts_at,
-            ends_at=wish.ends_at,
-            verdict=_word(found),
-            until=found.decision.until,
-            reasons=_reasons(found),
-            missing=missing,
-        )
-
-    def without_basis(self, near: list[str]) -> BasisAnswer:
-        """Answer for somebody who has no basis at all: what is missing besides the basis."""
-        from dataclasses import replace
-
-        from key2xs.grants.decide import policy_cylinder, policy_person
-
-        basis: Basis[FactWindow] = Basis(
-            kind="approved_request", window=_NOTHING, gas=_NOTHING, reference="no basis"
-        )
-        facts = Facts(
-            person=policy_person(self._person),
-            cylinder=policy_cylinder(self._cylinder),
-            basis=replace(basis, unit_match="no"),
-            key=self._key,
-            sod_conflicts=frozenset(),
-        )
-        found = self._explain(facts)
-        change = "sign on to a permit for it, go on duty in its unit, or ask and have it approved"
-        text = (
-            near[0]
-            if near
-            else "no permit step, duty or approved request of this person covers this cylinder"
-        )
-        return BasisAnswer(
-            basis="",
-            kind="none",
-            step="",
-            reference="no basis",
-            starts_at=None,
-            ends_at=None,
-            verdict="deny",
-            until=None,
-            reasons=[],
-            missing=[MissingOut("no_basis", text, change), *_missing(found)],
-        )
-
-    def _explain(self, facts: Facts) -> Explanation:
-        return explain(situation_at(facts, self._at), self._bundle, zone=self._zone)
+def _verdict(found: PersonExplanation) -> str:
+    if found.allowed:
+        return "allow"
+    return "unknown" if all(lack.code.is_unknown for lack in found.missing) else "deny"
 
 
-async def _states(
-    tx: Connection, web: Web, person_id: PersonId, at: datetime
-) -> list[tuple[str, BasisState]]:
-    """Read everything that may ask for something for a person: duties, permits with their name on, requests."""
-    bases = web.services.bases
-    subjects = {f"person:{person_id}"} | await bases.bases_of_person(tx, f"person:{person_id}", at)
-    subjects |= {f"permit:{permit}" for permit in await permits_of_person(tx, person_id)}
-    found = []
-    for subject in sorted(subjects):
-        try:
-            found.append((subject, await bases.read(tx, subject, at)))
-        except NotFound:
-            continue  # a permit of which nothing was known at that instant
-    return found
+def _basis(attempt: Attempt) -> BasisAnswer:
+    return BasisAnswer(
+        basis=attempt.key.ref,
+        kind=attempt.kind,
+        step=attempt.key.step,
+        reference=attempt.reference,
+        allows=attempt.allows,
+        until=attempt.until,
+        missing=_missing(attempt.missing),
+    )
+
+
+def _missing(missing: tuple[Missing, ...]) -> list[MissingOut]:
+    return [MissingOut(str(each.code), each.text, each.smallest_change) for each in missing]
 
 
 async def _near(
     tx: Connection, web: Web, person_id: PersonId, cylinder: CylinderId, at: datetime
 ) -> list[str]:
-    """Say what almost covers the pair: permits that name the person and the cylinder, and why they do not count."""
-    from key2xs.work import permit_facts
-
+    """Say which permits name the person and the cylinder and do not count now, and why."""
     told = []
     for permit in await permits_of_person(tx, person_id):
         try:
             facts = await permit_facts(tx, permit, at)
         except NotFound:
-            continue
-        in_steps = any(cylinder in step.cylinders for step in facts.steps)
-        if cylinder not in facts.cylinders and not in_steps:
-            continue
-        if facts.state != "live":
-            told.append(f"permit {facts.number} is {facts.state.replace('_', ' ')}")
-        elif not any(m.person_id == person_id and m.is_signed_on(at) for m in facts.crew):
-            told.append(f"not signed on to permit {facts.number}")
-        elif not facts.window[0] <= at < facts.window[1]:
-            local = web.services.settings.zone
-            begins, ends = (each.astimezone(local).strftime("%Y-%m-%d %H:%M") for each in facts.window)
-            told.append(f"permit {facts.number} runs from {begins} to {ends}")
+            continue  # nothing was known of it at that instant
+        covers = cylinder in facts.cylinders or any(cylinder in step.cylinders for step in facts.steps)
+        why = _why_not(web, facts, person_id, at) if covers else None
+        if why:
+            told.append(why)
     return told
+
+
+def _why_not(web: Web, facts: PermitFacts, person_id: PersonId, at: datetime) -> str | None:
+    if facts.state != "live":
+        return f"permit {facts.number} is {facts.state.replace('_', ' ')}"
+    if not any(member.person_id == person_id and member.is_signed_on(at) for member in facts.crew):
+        return f"not signed on to permit {facts.number}"
+    if not facts.window[0] <= at < facts.window[1]:
+        zone = web.services.settings.zone
+        begins, ends = (each.astimezone(zone).strftime("%Y-%m-%d %H:%M") for each in facts.window)
+        return f"permit {facts.number} runs from {begins} to {ends}"
+    return None
 
 
 async def _deliveries(tx: Connection, person_id: PersonId, at: datetime) -> list[Delivery]:
@@ -214,22 +135,3 @@ async def _deliveries(tx: Connection, person_id: PersonId, at: datetime) -> list
 
 def _cannot(grant: str, why: dict[str, Any]) -> dict[str, str]:
     return {"grant": str(UUID(grant)), "why": str(why.get("why", ""))}
-
-
-def _verdict(answers: Iterable[BasisAnswer]) -> str:
-    words = {answer.verdict for answer in answers}
-    return next(word for word in ("allow", "unknown", "deny") if word in words)
-
-
-def _word(found: Explanation) -> str:
-    if found.decision.is_allowed:
-        return "allow"
-    return "unknown" if found.decision.is_unknown else "deny"
-
-
-def _reasons(found: Explanation) -> list[ReasonOut]:
-    return [ReasonOut(str(r.code), r.text, r.policy_id) for r in found.decision.reasons]
-
-
-def _missing(found: Explanation) -> list[MissingOut]:
-    return [MissingOut(str(m.code), m.text, m.smallest_change) for m in found.missing]

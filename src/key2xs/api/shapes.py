@@ -1,21 +1,12 @@
 """Answers that several routes give. People appear by id only, never by name."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from key2xs.grants.types import Lease
 from key2xs.keys.types import StoredKey, Target
-
-
-class ReasonOut(msgspec.Struct, frozen=True):
-    """One ground of a decision."""
-
-    code: str
-    text: str
-    policy: str | None = None
 
 
 class MissingOut(msgspec.Struct, frozen=True):
@@ -27,17 +18,14 @@ class MissingOut(msgspec.Struct, frozen=True):
 
 
 class BasisAnswer(msgspec.Struct, frozen=True):
-    """What policy says on one basis."""
+    """One basis that covers the cylinder, and what it lacks; nothing missing means that it allows."""
 
     basis: str
     kind: str
     step: str
     reference: str
-    starts_at: datetime | None
-    ends_at: datetime | None
-    verdict: str
+    allows: bool
     until: datetime | None
-    reasons: list[ReasonOut]
     missing: list[MissingOut]
 
 
@@ -53,13 +41,18 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Explained(msgspec.Struct, frozen=True):
-    """Why a person may open a cylinder, or what is missing. `verdict`: allow, deny or unknown (which is denied)."""
+    """Why a person may open a cylinder, or what is missing.
+
+    `verdict`: allow, deny, or unknown (denied, because something could not be known). `bases`: the nearest to a yes
+    first. `near`: permits that name both and do not count now. `delivery`: how far the person's keys are.
+    """
 
     person: UUID
     cylinder: str
     at: datetime
     verdict: str
     zone_mode: str
+    missing: list[MissingOut]
     bases: list[BasisAnswer]
     near: list[str]
     delivery: list[Delivery]
@@ -138,7 +131,3 @@ def key_out(key: StoredKey, *, holder: UUID | None = None, target: Target | None
         as_of=target.read_at if target else None,
     )
 
-
-def reasons_out(stored: list[dict[str, Any]]) -> list[ReasonOut]:
-    """Describe reasons as they are stored."""
-    return [ReasonOut(each["code"], each["text"], each.get("policy") or None) for each in stored]

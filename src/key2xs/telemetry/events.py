@@ -19,14 +19,17 @@ APP = "key2xs"
 ELEMENT = "key2xs@32473"
 
 # Body fields that may be told, if their value is a code or a list of codes.
-_FIELDS = ("outcome", "class", "state", "verdict", "mode", "kind", "reasons", "reason_code", "reason_codes")
+_FIELDS = (
+    "class", "kind", "mode", "outcome", "reason_code", "reason_codes", "reasons", "state", "time_quality", "verdict",
+    "was",
+)  # fmt: skip
 # `reason` is usually what a person typed. Only these kinds use it for a code of ours.
 _CODED_REASON = frozenset({"grants:lease:end", "grants:lease:refuse"})
 _CODE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}")
 _SUBJECT = re.compile(r"[a-z_]+:[A-Za-z0-9._-]{1,80}")
 
 _ALERTS = frozenset({"unexplained"})
-_WARNINGS = frozenset({"after_end", "denied", "deny", "failed", "legacy", "refused", "undated"})
+_WARNINGS = frozenset({"after_end", "denied", "deny", "failed", "refused", "undated"})
 
 
 def to_syslog(entry: ReadEntry, *, host: str) -> SyslogMessage:
@@ -43,7 +46,8 @@ def to_syslog(entry: ReadEntry, *, host: str) -> SyslogMessage:
     )
     said = ", ".join(f"{name} {code}" for name, code in codes)
     return SyslogMessage(
-        severity=severity_of(code for _, code in codes),
+        # What a thing was before is told, and alarms nobody a second time.
+        severity=severity_of(code for name, code in codes if name != "was"),
         at=entry.occurred_at,
         host=host,
         app=APP,

@@ -34,7 +34,6 @@ PORT = 6514  # RFC 5425, 4.1.
 RETRY_AFTER = timedelta(seconds=5)
 WHO = "administrator of the log receiver"
 _CHUNK = 64 * 1024  # Bytes read or encrypted at once.
-_SETTLE = 0.01  # Seconds that a connection must stand after the last byte was acknowledged.
 _POLL = 0.002  # Seconds between looks at TCP's unacknowledged bytes; a local receiver needs one or two.
 
 
@@ -59,12 +58,21 @@ class SyslogTlsSender:
     Args:
         target: where to send.
         probe_for: seconds to listen for a refusal after the first messages on a connection.
+        settle_for: seconds that the connection must stand after the receiver's TCP acknowledged a delivery.
         timeout: seconds for connecting, and for one delivery to be acknowledged.
     """
 
-    def __init__(self, target: SyslogTarget, *, probe_for: float = 0.5, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        target: SyslogTarget,
+        *,
+        probe_for: float = 0.5,
+        settle_for: float = 0.01,
+        timeout: float = 10.0,
+    ) -> None:
         self._target = target
         self._probe_for = probe_for
+        self._settle_for = settle_for
         self._timeout = timeout
         self._connection: _Connection | None = None
 
@@ -81,9 +89,10 @@ class SyslogTlsSender:
             async with asyncio.timeout(self._timeout + self._probe_for):
                 connection = await self._connected()
                 await connection.send(b"".join(frame(message) for message in messages))
-                if not connection.trusted:
-                    await connection.probe(self._probe_for)
-                    connection.trusted = True
+                # Acknowledged is not yet read, and a reset empties TCP's queue as well. A receiver that dies takes
+                # the bytes with it, but then the end comes at once.
+                await connection.probe(self._settle_for if connection.trusted else self._probe_for)
+                connection.trusted = True
         except TimeoutError as error:
             self._abort()
             raise Retry(RETRY_AFTER, f"{self._where} did not take the messages in time") from error
@@ -182,9 +191,6 @@ class _Connection:
             await self._loop.sock_sendall(self._sock, self._outgoing.read())
         while _unacknowledged(self._sock):
             await self.probe(_POLL)
-        # Acknowledged is not yet read, and a reset empties the queue as well. A receiver that dies takes the bytes
-        # with it, but then the end comes at once.
-        await self.probe(_SETTLE)
 
     async def probe(self, seconds: float) -> None:
         """Listen; raise what ended the connection if it ends within this time."""

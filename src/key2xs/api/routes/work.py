@@ -10,12 +10,12 @@ from litestar.params import Parameter
 
 from key2xs.access import Permission
 from key2xs.api.paging import USUAL_PAGE, Cursor, Limit, after, next_cursor
-from key2xs.api.shapes import GrantOut, ReasonOut, grant_out, reasons_out
+from key2xs.api.shapes import GrantOut, grant_out
 from key2xs.api.web import WebPart
 from key2xs.core.errors import InvalidInput, NotFound
 from key2xs.core.ids import PermitId
-from key2xs.grants.lists import refusals_of_basis
 from key2xs.grants.reads import leases_of_basis
+from key2xs.grants.standing import refusals_of_basis
 from key2xs.work import PermitFacts, PermitSummary, State, find_permit, list_permits, permit_facts
 
 _STATES = frozenset(get_args(State))
@@ -71,7 +71,7 @@ class RefusalOut(msgspec.Struct, frozen=True):
 
     person: UUID
     step: str
-    reasons: list[ReasonOut]
+    reasons: list[str]
     refused_at: datetime
 
 
@@ -142,7 +142,7 @@ async def permit(web: WebPart, name: str, at: datetime | None = None) -> PermitO
         basis = f"permit:{permit_id}"
         grants = [grant_out(lease) for lease in await leases_of_basis(tx, basis)]
         refusals = [
-            RefusalOut(each.person_id, each.step, reasons_out(each.reasons), each.refused_at)
+            RefusalOut(each.person_id, each.step, list(each.reasons), each.refused_at)
             for each in await refusals_of_basis(tx, basis)
         ]
     return _permit_out(permit_id, facts, grants, refusals)
