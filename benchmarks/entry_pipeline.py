@@ -163,7 +163,7 @@ def _entries(seed: int) -> list[Entry]:
                 f"zone:{rng.choice(ids[:20])}",
                 f"key_system:{ids[0]}",
             ),
-            body=body | {"n": number},
+            body={**body, "n": number},
         )
         for number in range(ENTRIES)
     ]

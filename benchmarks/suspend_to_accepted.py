@@ -8,21 +8,24 @@ One permit is suspended after the other; nothing is waited for by sleeping.
 import asyncio
 import random
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import httpx2
-from key2xs_twin.iloq.edge import transport
-from key2xs_twin.world import World
 
 from benchmarks.support import command, fresh_database, machine, percentile, run_async
+from key2xs.app import SEQUENCER_POLL_SECONDS, listening
 from key2xs.core.clock import SystemClock
 from key2xs.core.postgres import RoleDsns
 from key2xs.core.runner import Runner
 from key2xs.ledger.sequencer import Sequencer
 from key2xs.runtime import Runtime
+from key2xs_twin.iloq.edge import transport
+from key2xs_twin.world import World
 from tests.conftest import START
 from tests.support.spine import Spine, open_spine
 from tests.support.tiny import tiny_site
@@ -96,26 +99,18 @@ async def _suspend(spine: Spine, permit: str) -> float:
     raise AssertionError(message)
 
 
-class _running:
-    """Runs the loops in the background, woken by the log as in the product."""
-
-    def __init__(self, spine: Spine) -> None:
-        self._spine = spine
-
-    async def __aenter__(self) -> None:
-        from key2xs.app import listening  # noqa: PLC0415 - the web side is not needed by the other benchmarks
-
-        spine = self._spine
-        self._runner = Runner(spine.installation.loops, spine.clock, polls={Sequencer.name: 0.02})
-        runtime = Runtime(self._runner, spine.services.database)
-        self._listening = listening(spine.services.database, runtime, SystemClock())
-        await self._listening.__aenter__()
-        self._task = asyncio.create_task(self._runner.run())
-
-    async def __aexit__(self, *_: object) -> None:
-        self._runner.stop()
-        await self._task
-        await self._listening.__aexit__(None, None, None)
+@asynccontextmanager
+async def _running(spine: Spine) -> AsyncIterator[None]:
+    """Run the loops in the background, woken by the log as in the product."""
+    runner = Runner(spine.installation.loops, spine.clock, polls={Sequencer.name: SEQUENCER_POLL_SECONDS})
+    runtime = Runtime(runner, spine.services.database)
+    async with listening(spine.services.database, runtime, SystemClock()):
+        running = asyncio.create_task(runner.run())
+        try:
+            yield
+        finally:
+            runner.stop()
+            await running
 
 
 class _TimedTransport(httpx2.AsyncBaseTransport):

@@ -157,6 +157,7 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
             deliver_ahead=timedelta(minutes=services.settings.leases.programmed_ahead_minutes),
         )
         installation.connected.append(connected)
+        services.kill.connect(connected)
         installation.loops += [
             InventoryLoop(services.database, services.registry, stored, port),
             EventPull(services.database, services.events, stored, port),

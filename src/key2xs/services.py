@@ -17,6 +17,7 @@ from key2xs.identity import Identity
 from key2xs.keys.custody import Custody
 from key2xs.keys.events import EventStore
 from key2xs.keys.exposure_types import ExposureSettings
+from key2xs.keys.kill import Kill
 from key2xs.keys.openers import Openers
 from key2xs.keys.planner import Planner
 from key2xs.keys.port import KeySystemPort, SessionStore
@@ -48,6 +49,7 @@ class Services:
     requests: Requests
     mass: MassActions
     evaluator: Evaluator
+    kill: Kill
     identity: Identity
     desk: Desk
     """What the work room needs to take events in."""
@@ -71,6 +73,8 @@ def build_services(
     custody = Custody(ledger, registry)
     targets = Targets(ledger)
     bases = BasisReader(settings.leases)
+    planner = Planner(custody, settings.zone)
+    openers = Openers(ledger, targets, custody, exposure_settings(settings.iloq))
     return Services(
         settings=settings,
         database=database,
@@ -82,8 +86,9 @@ def build_services(
         registry=registry,
         custody=custody,
         targets=targets,
-        planner=Planner(custody, settings.zone),
-        openers=Openers(ledger, targets, custody, exposure_settings(settings.iloq)),
+        planner=planner,
+        openers=openers,
+        kill=Kill(registry, custody, targets, planner, openers),
         events=EventStore(ledger, custody),
         requests=Requests(ledger),
         mass=MassActions(ledger),

@@ -64,11 +64,16 @@ class DatabaseServer:
         self._admin = self._run(asyncpg.connect(self.superuser_dsn))
         self._one_at_a_time = asyncio.Lock()
 
-    def create(self) -> tuple[str, RoleDsns]:
-        """Make a fresh, migrated database with its vault; returns its name and the roles' DSNs."""
+    def create(self, template: str = _TEMPLATE) -> tuple[str, RoleDsns]:
+        """Make a fresh database with its vault; returns its name and the roles' DSNs.
+
+        Args:
+            template: what to copy, migrated and empty if not given; a database from `create` that nobody is
+                connected to will do.
+        """
         self._count += 1
         name = f"t_{self._worker}_{self._count}"
-        self._run(self._create(name))
+        self._run(self._create(name, template))
         return name, role_dsns(self.superuser_dsn, passwords=self._passwords, database=name)
 
     def drop(self, name: str) -> None:
@@ -76,9 +81,9 @@ class DatabaseServer:
         self._drops.append(asyncio.run_coroutine_threadsafe(self._drop(name), self._loop))
 
     @contextlib.contextmanager
-    def fresh(self) -> Iterator[RoleDsns]:
+    def fresh(self, template: str = _TEMPLATE) -> Iterator[RoleDsns]:
         """Hold a fresh database for the length of the block; for property tests, one per history."""
-        name, dsns = self.create()
+        name, dsns = self.create(template)
         try:
             yield dsns
         finally:
@@ -95,13 +100,13 @@ class DatabaseServer:
             self._thread.join()
             self._loop.close()
 
-    async def _create(self, name: str) -> None:
-        for database, template, owner in (
-            (name, _TEMPLATE, "key2xs_owner"),
-            (f"{name}_vault", f"{_TEMPLATE}_vault", "key2xs_vault"),
+    async def _create(self, name: str, template: str) -> None:
+        for database, source, owner in (
+            (name, template, "key2xs_owner"),
+            (f"{name}_vault", f"{template}_vault", "key2xs_vault"),
         ):
             await self._execute(
-                f"CREATE DATABASE {database} OWNER {owner} TEMPLATE {template} STRATEGY wal_log"
+                f"CREATE DATABASE {database} OWNER {owner} TEMPLATE {source} STRATEGY wal_log"
             )
         # A copy has its template's contents, not its privileges.
         await self._execute(

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx2
@@ -90,7 +90,7 @@ class Spine:
 
     async def person(self, ref: str, **values: Any) -> PersonId:
         """Have the IAM provision somebody by SCIM."""
-        given = {
+        given: dict[str, Any] = {
             "user_name": f"{ref}@example.org",
             "external_id": ref,
             "given_name": "Given",
@@ -241,7 +241,10 @@ async def open_spine(
         )
         async with (
             EntraClient(
-                "http://scim.test/scim/entra/v2", SCIM_TOKEN, httpx2.ASGITransport(app=scim), flag=True
+                "http://scim.test/scim/entra/v2",
+                SCIM_TOKEN,
+                httpx2.ASGITransport(app=cast("Any", scim)),
+                flag=True,
             ) as client,
         ):
             sender = WebhookSender(

@@ -130,4 +130,3 @@ def key_out(key: StoredKey, *, holder: UUID | None = None, target: Target | None
         problem=target.problem if target else None,
         as_of=target.read_at if target else None,
     )
-

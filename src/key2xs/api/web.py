@@ -14,7 +14,7 @@ from key2xs.core.errors import InvalidInput
 from key2xs.identity import Identity
 from key2xs.runtime import Runtime
 from key2xs.services import Services
-from key2xs.work import Desk
+from key2xs.work import Desk, Webhook
 
 from .feed import Feed
 from .headers import cookie_settings
@@ -33,6 +33,7 @@ class Web:
     access: Access
     identity: Identity
     work: Desk
+    webhook: Webhook
     feed: Feed
     cookie: dict[str, Any] = field(default_factory=dict)
     import_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -63,13 +64,15 @@ CallerPart: TypeAlias = Annotated[Principal, Dependency(skip_validation=True)]
 def build_web(services: Services, runtime: Runtime, access: Access | None = None) -> Web:
     """Make the web side's own parts on the services."""
     identity = Identity(services.ledger, services.vault, services.settings.zone)
+    desk = Desk(services.ledger, services.vault, identity)
     return Web(
         services=services,
         runtime=runtime,
         access=access
         or Access(services.database, services.ledger, services.vault, services.clock, services.wall),
         identity=identity,
-        work=Desk(services.ledger, services.vault, identity),
+        work=desk,
+        webhook=Webhook(services.database, desk, services.clock, services.settings),
         feed=Feed(services.database),
         cookie=cookie_settings(services.settings.http),
     )

@@ -22,6 +22,12 @@ class CheckpointCopy:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._path)
+        # The rename itself is durable only when the folder is.
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def load(self) -> bytes | None:
         """Return the kept note, or None when none was ever kept."""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import asyncpg
 
-from key2xs.core.database import Database
+from key2xs.core.database import Connection, Database
 from key2xs.core.errors import LedgerError
 from key2xs.core.sql import load_queries
 
@@ -63,13 +63,19 @@ async def open_log(
         return Opened(head["origin_name"], head["vkey"])
 
 
-async def allow_widening(tx: asyncpg.Connection) -> None:
+async def allow_widening(tx: Connection) -> None:
     """End narrow-only mode; the caller has checked that everything was read again and records who said so."""
     await tx.execute(_SQL["allow_widening"])
 
 
-async def _compare(tx: asyncpg.Connection, head: asyncpg.Record, kept: bytes) -> str | None:
+async def _compare(tx: Connection, head: asyncpg.Record, kept: bytes) -> str | None:
     """Say how the database differs from the kept checkpoint, or None when it continues it."""
+    if head["follows"] == kept.decode():
+        # We died after opening this origin and before its first checkpoint: the loss was told already.
+        return None
+    published = kept.decode().split("\n", 1)[0]
+    if published != head["origin_name"]:
+        return f"the log {published} was published, the database holds {head['origin_name']}"
     checkpoint = open_checkpoint(kept, Verifier.parse(head["vkey"]))
     if checkpoint.size > head["size"]:
         return f"the database has {head['size']} entries, {checkpoint.size} were published"
@@ -84,18 +90,20 @@ async def _compare(tx: asyncpg.Connection, head: asyncpg.Record, kept: bytes) ->
 
 
 async def _open_after_loss(
-    tx: asyncpg.Connection, head: asyncpg.Record | None, origin: str, seed: bytes, at: datetime, kept: bytes
+    tx: Connection, head: asyncpg.Record | None, origin: str, seed: bytes, at: datetime, kept: bytes
 ) -> Opened:
     follows = kept.decode()
-    number = head["origin"] + 1 if head is not None else 2
-    # The kept note names its own origin; after losing even the origin table it is the only source.
+    # The kept note names its own origin; after losing even the origin table it is the only source, and an origin
+    # that once published anything is never opened again.
     lines = follows.split("\n", 2)
+    newest = max(head["origin"] if head is not None else 1, _number(lines[0], origin))
     why = f"published log {lines[0]} reached {lines[1]} entries, the database does not have them all"
+    number = newest + 1
     return await _open_origin(tx, number, _name(origin, number), seed, at, follows=follows, why=why)
 
 
 async def _open_origin(
-    tx: asyncpg.Connection,
+    tx: Connection,
     number: int,
     name: str,
     seed: bytes,
@@ -110,6 +118,11 @@ async def _open_origin(
     await tx.execute(_SQL["open_origin"], number, name, first_position, at, vkey, follows)
     await tx.execute(_SQL["set_head_origin"], number, EMPTY_ROOT, at if why else None, why)
     return Opened(name, vkey, lost=why)
+
+
+def _number(name: str, origin: str) -> int:
+    suffix = name.removeprefix(f"{origin}/")
+    return int(suffix) if suffix != name and suffix.isdecimal() else 1
 
 
 def _name(origin: str, number: int) -> str:

@@ -23,6 +23,7 @@ from .checkpoint import Checkpoint, sign_checkpoint
 from .copies import CheckpointCopy
 from .labels import blind
 from .leaf import CommittedDraft, StreamPosition, build_leaf
+from .log import find_head
 from .merkle import leaf_hashes
 from .note import Signer
 from .tiles import Tile, TreeEdge, edge_tiles
@@ -99,7 +100,7 @@ class Sequencer:
             if taken is None:
                 message = "the log has no origin yet; open it first"
                 raise LedgerError(message)
-            head = await connection.fetchrow(_SQL["find_head"])
+            head = await find_head(connection)
             wanted = edge_tiles(taken["size"])
             rows = await connection.fetch(
                 _SQL["find_tiles"], taken["origin"], [t.level for t in wanted], [t.n for t in wanted]
@@ -113,7 +114,7 @@ class Sequencer:
         newest = await connection.fetchrow(_SQL["newest_checkpoint"], taken["origin"])
         if newest is not None:
             self._copy.keep(newest["note"].encode())
-        return _Stand(taken["fence"], taken["origin"], head["origin_name"], head["first_position"], edge)
+        return _Stand(taken["fence"], taken["origin"], head.origin, head.first_position, edge)
 
     async def _make_partitions(self, connection: asyncpg.Connection, now: datetime) -> None:
         if self._partitions_due is None or now >= self._partitions_due:

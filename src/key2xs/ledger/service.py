@@ -22,7 +22,7 @@ from key2xs.core.vault import ERASED, Erased, Vault
 from .canonical import Json
 from .entry import Entry, Personal
 from .labels import LABEL_VERSION, streams_of
-from .leaf import MAX_SALT_BYTES, LeafDraft, Opening, commit_draft, derive_salt, new_salt
+from .leaf import MAX_SALT_BYTES, EntrySalts, LeafDraft, Opening, commit_draft, new_salt
 
 _SQL = load_queries("key2xs.ledger")
 _ENTRY_WRITTEN = declare("ledger.record.after_write")
@@ -126,7 +126,8 @@ class Ledger:
 
     async def _prepare(self, number: int, entry: Entry) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         secret = secrets.token_bytes(MAX_SALT_BYTES)
-        stored, openings = await self._seal_body(secret, entry)
+        salts = EntrySalts(secret)
+        stored, openings = await self._seal_body(salts, entry)
         entry_id = new_id()
         draft = commit_draft(
             LeafDraft(
@@ -135,9 +136,9 @@ class Ledger:
                 occurred_at=entry.occurred_at,
                 recorded_at=entry.recorded_at,
                 label_version=LABEL_VERSION,
-                actor=Opening(derive_salt(secret, "actor"), entry.actor),
+                actor=Opening(salts.of("actor"), entry.actor),
                 subjects=tuple(
-                    Opening(derive_salt(secret, f"subjects/{place}"), subject)
+                    Opening(salts.of(f"subjects/{place}"), subject)
                     for place, subject in enumerate(entry.subjects)
                 ),
                 body=openings,
@@ -154,7 +155,7 @@ class Ledger:
         )  # fmt: skip
         return pending, body
 
-    async def _seal_body(self, secret: bytes, entry: Entry) -> tuple[dict[str, Json], dict[str, Opening]]:
+    async def _seal_body(self, salts: EntrySalts, entry: Entry) -> tuple[dict[str, Json], dict[str, Opening]]:
         stored: dict[str, Json] = {}
         openings: dict[str, Opening] = {}
         for name, value in entry.body.items():
@@ -167,5 +168,5 @@ class Ledger:
                 openings[name] = Opening(salt, value.value)
             else:
                 stored[name] = value
-                openings[name] = Opening(derive_salt(secret, f"body/{name}"), value)
+                openings[name] = Opening(salts.of(f"body/{name}"), value)
         return stored, openings

@@ -17,9 +17,6 @@ from .states import ENDED
 from .timeline import Finding, Stop, Stretch, Timeline, Told
 
 _CLOCK: Final = "clock"
-EXPIRY: Final = frozenset({"expire"})
-"""The boundary that follows from the order of events alone; the others follow from the newest full state."""
-BOUNDARY_KINDS: Final = EXPIRY | {"gas_lapse", "checkin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +135,12 @@ def _segment(row: Mapping[str, Any], starts_at: datetime, ends_at: datetime | No
     return {**{name: row[name] for name in names}, "starts_at": starts_at, "ends_at": ends_at}
 
 
+async def newest_document(tx: Connection, permit_id: PermitId) -> dict[str, Any] | None:
+    """Return the full state that the newest readable event gave."""
+    found: dict[str, Any] | None = await tx.fetchval(SQL["newest_document"], permit_id)
+    return found
+
+
 async def write_crew(
     tx: Connection, permit_id: PermitId, people: Sequence[Mapping[str, Any]], entry: int
 ) -> None:
@@ -186,16 +189,13 @@ async def write_boundaries(
     *,
     now: datetime,
     entry: int,
-    kinds: frozenset[str] = BOUNDARY_KINDS,
 ) -> None:
-    """Note what the clock must tell, and take back what it no longer must, of the given kinds.
+    """Note what the clock must tell, and take back what it no longer must.
 
     What passed before we heard of it is told by the message's own entry; a missed check-in is told in any case.
     """
     stored = {
-        Boundary(row["kind"], row["due_at"]): row
-        for row in await tx.fetch(SQL["boundaries"], permit_id)
-        if row["kind"] in kinds
+        Boundary(row["kind"], row["due_at"]): row for row in await tx.fetch(SQL["boundaries"], permit_id)
     }
     rows = []
     for each in wanted:

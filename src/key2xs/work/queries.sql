@@ -46,6 +46,10 @@ INSERT INTO work_event (id, source, event_id, webhook_id, type, permit_id, seque
     problems, doc, order_facts, digest, entry)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
+-- name: newest_document
+-- The full state of a permit's newest event. Of two with one sequence the id decides, as in `state_at`.
+SELECT doc FROM work_event WHERE permit_id = $1 AND doc IS NOT NULL ORDER BY sequence DESC, event_id LIMIT 1
+
 -- name: order_facts
 -- What the order of a permit's events needs.
 SELECT order_facts FROM work_event WHERE permit_id = $1 AND order_facts IS NOT NULL

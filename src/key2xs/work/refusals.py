@@ -15,11 +15,11 @@ from .desk import SQL, Desk
 from .messages import Message, keep
 from .payload import BadPayload, Envelope, Problem, sequence_of
 from .permits import (
-    EXPIRY,
     PermitRow,
     area_stops,
     boundaries_of,
     find_permit_row,
+    newest_document,
     told_events,
     write_boundaries,
     write_timeline,
@@ -56,8 +56,8 @@ async def refuse(
         number,
     )
     await write_timeline(tx, permit.id, timeline, number)
-    expiry = boundaries_of(timeline, None)
-    await write_boundaries(tx, permit.id, expiry, now=message.received_at, entry=number, kinds=EXPIRY)
+    wanted = boundaries_of(timeline, await newest_document(tx, permit.id))
+    await write_boundaries(tx, permit.id, wanted, now=message.received_at, entry=number)
     return Outcome("refused", tuple(problems), permit.id, number)
 
 

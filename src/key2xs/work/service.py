@@ -38,12 +38,11 @@ from .payload import (
     Problem,
 )
 from .permits import (
-    BOUNDARY_KINDS,
-    EXPIRY,
     PermitRow,
     area_stops,
     boundaries_of,
     find_permit_row,
+    newest_document,
     told_events,
     write_boundaries,
     write_crew,
@@ -170,7 +169,7 @@ async def _receive_permit(
     told = tell(event, data, document, await native_states(tx, message.source))
     told = replace(told, findings=(*told.findings, *await _plant_findings(tx, data)))
     earlier = await told_events(tx, permit_id)
-    newest = all(other.sequence < told.sequence for other in earlier)
+    newest = not any(_is_newer(other, told) for other in earlier)
     area = data.scope.area if newest or before is None else before.area
     stops = await area_stops(tx, area)
     old, new = fold(earlier, stops), fold([*earlier, told], stops)
@@ -178,6 +177,13 @@ async def _receive_permit(
         tx, desk, message, event, data,
         permit_id=permit_id, before=before, roll=roll, document=document, told=told, old=old, new=new, newest=newest,
     )  # fmt: skip
+
+
+def _is_newer(one: Told, other: Told) -> bool:
+    """Tell which full state counts as the newest; of two with one sequence the id decides, whichever came first."""
+    if not one.readable or one.sequence < other.sequence:
+        return False
+    return one.sequence > other.sequence or one.event_id < other.event_id
 
 
 async def _store(
@@ -231,9 +237,8 @@ async def _store(
     )  # fmt: skip
     if changed:
         await write_timeline(tx, permit_id, new, number)
-        wanted = boundaries_of(new, document if newest else None)
-        kinds = BOUNDARY_KINDS if newest else EXPIRY
-        await write_boundaries(tx, permit_id, wanted, now=message.received_at, entry=number, kinds=kinds)
+        wanted = boundaries_of(new, document if newest else await newest_document(tx, permit_id))
+        await write_boundaries(tx, permit_id, wanted, now=message.received_at, entry=number)
     if newest:
         await write_crew(tx, permit_id, document["people"], number)
     return Outcome(kind, problems, permit_id, number)

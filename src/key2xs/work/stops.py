@@ -22,6 +22,7 @@ from .permits import (
     PermitRow,
     area_stops,
     boundaries_of,
+    newest_document,
     permits_of_area,
     told_events_of_many,
     write_boundaries,
@@ -113,9 +114,8 @@ async def _stop_area(
         findings = [msgspec.to_builtins(finding) for finding in timeline.findings]
         await tx.execute(SQL["note_permit"], permit.id, bool(timeline.gaps), findings, number)
         await write_timeline(tx, permit.id, timeline, number)
-        await write_boundaries(
-            tx, permit.id, boundaries_of(timeline, None), now=message.received_at, entry=number
-        )
+        wanted = boundaries_of(timeline, await newest_document(tx, permit.id))
+        await write_boundaries(tx, permit.id, wanted, now=message.received_at, entry=number)
     return first, [permit.id for permit, _ in ended]
 
 

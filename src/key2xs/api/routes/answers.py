@@ -109,7 +109,8 @@ async def how_fast_of(tx: Connection, web: Web, company: Company, at: datetime) 
     affected = await web.services.mass.look(tx, persons)
     keys = await keys_of_persons(tx, web, persons, at)
     answers = [
-        key_exposure(await web.services.openers.exposure_of(tx, key, at, as_if_revoked=True), {}) for key in keys
+        key_exposure(await web.services.openers.exposure_of(tx, key, at, as_if_revoked=True), {})
+        for key in keys
     ]
     endless = [each for each in answers if each.kind == "no_bound"]
     return HowFast(
@@ -125,7 +126,9 @@ async def how_fast_of(tx: Connection, web: Web, company: Company, at: datetime) 
         bounded=sum(1 for each in answers if each.kind == "bound"),
         bound=latest(answers) if worst(each.kind for each in answers) != "no_bound" else None,
         no_bound=[
-            NoBound(each.key, each.holder, [pair.cylinder for pair in each.cylinders if pair.kind == "no_bound"])
+            NoBound(
+                each.key, each.holder, [pair.cylinder for pair in each.cylinders if pair.kind == "no_bound"]
+            )
             for each in endless
         ],
     )

@@ -236,14 +236,19 @@ async def activate(
     summary="Acts that wait for a second person",
 )
 async def proposals(
-    web: WebPart, only_open: bool = True, cursor: Cursor = None, limit: Limit = USUAL_PAGE  # noqa: FBT001, FBT002 - a query parameter
+    web: WebPart,
+    only_open: bool = True,
+    cursor: Cursor = None,
+    limit: Limit = USUAL_PAGE,
 ) -> ProposalPage:
     """Proposals, the newest first; only those that wait unless asked otherwise."""
     async with web.services.database.read() as tx:
         found = await web.access.proposals.list(
             tx, web.now, only_open=only_open, after=after(cursor), limit=limit
         )
-    return ProposalPage([proposal_out(each) for each in found], next_cursor(found, limit, lambda each: each.id))
+    return ProposalPage(
+        [proposal_out(each) for each in found], next_cursor(found, limit, lambda each: each.id)
+    )
 
 
 @post(

@@ -40,7 +40,9 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: Literal["approved_request", "emergency"]
     person: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    cylinders: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(min_length=1, max_length=10)]
+    cylinders: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(min_length=1, max_length=10)
+    ]
     ends_at: datetime
     reason: Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
     starts_at: datetime | None = None
@@ -101,7 +103,12 @@ async def grants(
     return GrantPage([grant_out(each) for each in found], next_cursor(found, limit, lambda each: each.id))
 
 
-@get("/api/v1/grants/{grant:uuid}", permission=Permission.GRANTS_LEASE_READ, tags=["grants"], summary="One grant")
+@get(
+    "/api/v1/grants/{grant:uuid}",
+    permission=Permission.GRANTS_LEASE_READ,
+    tags=["grants"],
+    summary="One grant",
+)
 async def grant(web: WebPart, grant: UUID) -> GrantOut:
     """One grant, open or ended."""
     async with web.services.database.read() as tx:

@@ -93,7 +93,12 @@ async def out(web: WebPart) -> KeysOut:
     return KeysOut([KeyIsOut(each.key.stamp, each.key.id, each.person_id, each.since) for each in found])
 
 
-@get("/api/v1/keys/{name:str}", permission=Permission.KEYS_KEY_READ, tags=["keys"], summary="One key by id or stamp")
+@get(
+    "/api/v1/keys/{name:str}",
+    permission=Permission.KEYS_KEY_READ,
+    tags=["keys"],
+    summary="One key by id or stamp",
+)
 async def key(web: WebPart, name: str) -> KeyOut:
     """One key with its holder and how far its program is."""
     async with web.services.database.read() as tx:

@@ -143,9 +143,7 @@ async def reveal(
     return await perform(web, request, caller, work)
 
 
-@get(
-    "/api/v1/companies", permission=Permission.IDENTITY_COMPANY_READ, tags=["identity"], summary="Companies"
-)
+@get("/api/v1/companies", permission=Permission.IDENTITY_COMPANY_READ, tags=["identity"], summary="Companies")
 async def companies(web: WebPart) -> CompanyList:
     """All companies by code."""
     async with web.services.database.read() as tx:

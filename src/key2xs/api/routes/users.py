@@ -103,7 +103,13 @@ async def users(web: WebPart, cursor: Cursor = None, limit: Limit = USUAL_PAGE) 
     return UserPage(items, next_cursor(found, limit, lambda each: each.id))
 
 
-@post("/api/v1/users", permission=Permission.ACCESS_USER_MANAGE, status_code=201, tags=["access"], summary="Make a user")
+@post(
+    "/api/v1/users",
+    permission=Permission.ACCESS_USER_MANAGE,
+    status_code=201,
+    tags=["access"],
+    summary="Make a user",
+)
 async def make_user(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: NewUser
 ) -> Response[OneTime]:
@@ -262,7 +268,13 @@ async def revoke_token(web: WebPart, caller: CallerPart, token: UUID) -> None:
 async def _user(tx: Connection, web: Web, user: User) -> UserOut:
     names = await web.access.users.names(tx, user.id)
     return UserOut(
-        user.id, names.login, names.display_name, user.person_id, list(user.roles), user.made_at, user.disabled_at
+        user.id,
+        names.login,
+        names.display_name,
+        user.person_id,
+        list(user.roles),
+        user.made_at,
+        user.disabled_at,
     )
 
 

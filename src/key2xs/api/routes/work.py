@@ -121,7 +121,12 @@ async def permits(
     start: Any = after(cursor)
     async with web.services.database.read() as tx:
         found = await list_permits(
-            tx, web.instant(at), states=state, area=area, after=start, limit=limit  # type: ignore[arg-type]
+            tx,
+            web.instant(at),
+            states=state,
+            area=area,
+            after=start,
+            limit=limit,  # type: ignore[arg-type]
         )
     return PermitPage([_line(each) for each in found], next_cursor(found, limit, lambda each: each.id))
 

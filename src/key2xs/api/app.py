@@ -1,0 +1,118 @@
+"""The web application: routes, guard, headers, errors and the document that describes them."""
+
+import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from litestar import Litestar, MediaType, Response, get
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+from key2xs.access import Access, Principal
+from key2xs.core.errors import Key2XSError
+from key2xs.runtime import Runtime
+from key2xs.services import Services
+
+from .auth import authorise
+from .headers import header_hook
+from .openapi import openapi_config, openapi_document
+from .problems import NotSignedIn, on_error
+from .routes import (
+    answers,
+    governing,
+    grants,
+    happenings,
+    imports,
+    keys,
+    mounts,
+    people,
+    plant,
+    public,
+    session,
+    system,
+    users,
+    work,
+)
+from .web import Web, build_web, find_caller
+
+_ROUTES = (
+    answers, governing, grants, happenings, imports, keys, mounts, people, plant, public, session, system, users,
+    work,
+)  # fmt: skip
+
+
+def create_app(services: Services, runtime: Runtime, access: Access | None = None) -> Litestar:
+    """Build the application.
+
+    Args:
+        services: the domain services.
+        runtime: the process around them.
+        access: users and sessions; one on the services when None.
+    """
+    web = build_web(services, runtime, access)
+    handlers: list[Any] = [handler for module in _ROUTES for handler in module.HANDLERS]
+    handlers += [mounts.scim_mount(web), _openapi]
+    if services.settings.demo_time and runtime.demo_time is not None:
+        handlers += system.DEMO_HANDLERS
+    handlers += _console(services, runtime)
+    return Litestar(
+        handlers,
+        before_send=[header_hook(services.settings.http)],
+        debug=False,
+        dependencies={
+            "web": Provide(lambda: web, sync_to_thread=False),
+            "caller": Provide(_caller),
+        },
+        exception_handlers={HTTPException: on_error, Key2XSError: on_error, Exception: on_error},
+        guards=[authorise],
+        lifespan=[_feed_of(web)],
+        logging_config=None,  # building one would set the root logger to INFO for everybody
+        openapi_config=openapi_config(),
+        request_max_body_size=services.settings.http.body_limit,
+        signature_namespace={"Principal": Principal, "Web": Web},
+        state=State({"web": web}),
+    )
+
+
+async def stop_streams(app: Litestar) -> None:
+    """End all open streams, so that the server can stop at once. Call it before the server waits for them."""
+    web: Web = app.state["web"]
+    await web.feed.stop()
+
+
+async def _caller(request: ASGIConnection[Any, Any, Any, Any]) -> Principal:
+    caller = await find_caller(request)
+    if caller is None:
+        raise NotSignedIn
+    return caller
+
+
+def _console(services: Services, runtime: Runtime) -> list[Any]:
+    """Return the pages, where they are built in."""
+    if importlib.util.find_spec("key2xs.console.routes") is None:
+        return []
+    from key2xs.console.routes import console_routes  # type: ignore[import-not-found, unused-ignore]
+
+    return list(console_routes(services, runtime))
+
+
+def _feed_of(web: Web) -> Any:
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        async with web.feed.running():
+            yield
+
+    return lifespan
+
+
+@get("/openapi.json", public=True, include_in_schema=False, media_type=MediaType.JSON, cache=False)
+async def _openapi(request: ASGIConnection[Any, Any, Any, Any]) -> Response[bytes]:
+    """The OpenAPI 3.1 document."""
+    app: Any = request.app
+    if "openapi" not in app.state:
+        app.state["openapi"] = msgspec.json.encode(openapi_document(app))
+    return Response(app.state["openapi"], media_type=MediaType.JSON)

@@ -1,0 +1,81 @@
+"""Doors for other systems: SCIM for identity providers, signed webhooks for permit systems. Each has its own keys."""
+
+import hmac
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, asgi, post, route
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope, Send
+
+from key2xs.api.web import Web, WebPart
+from key2xs.identity.scim.app import scim_app
+from key2xs.work import BODY_LIMIT, Answer
+
+_NOBODY = "\0"  # no header can hold it, so it equals no token
+
+
+def scim_mount(web: Web) -> ASGIRouteHandler:
+    """Return the SCIM server of all configured identity providers."""
+    sources = {source.name: source.token.reveal() for source in web.services.settings.scim}
+
+    async def authenticate(source: str, token: str) -> str | None:
+        # Compared for an unknown source too, so that time does not tell which sources there are.
+        right = hmac.compare_digest(token.encode(), (sources.get(source) or _NOBODY).encode())
+        return f"scim:{source}" if right else None
+
+    services = web.services
+    app: Any = scim_app(
+        services.database,
+        services.vault,
+        services.clock,
+        authenticate,
+        ledger=services.ledger,
+        zone=services.settings.zone,
+        body_limit=services.settings.http.body_limit,
+    )
+
+    @asgi("/scim", is_mount=True, copy_scope=True, public=True)
+    async def scim(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+        web.runtime.wake()
+
+    return scim
+
+
+@post(
+    "/webhooks/ptw/{source:str}",
+    public=True,
+    status_code=202,
+    request_max_body_size=BODY_LIMIT,
+    tags=["webhooks"],
+    summary="Take in a permit event (CloudEvents, Standard Webhooks signature)",
+)
+async def permit_event(web: WebPart, request: Request[Any, Any, Any], source: str) -> Response[bytes]:
+    """Take in one `key2xs.ptw.v1` event: 202 taken, 204 known already, 4xx with a problem document."""
+    answer = await web.webhook.receive(source, dict(request.headers), await request.body())
+    web.runtime.wake()
+    return _response(answer)
+
+
+@route(
+    "/webhooks/ptw/{source:str}",
+    http_method="OPTIONS",
+    public=True,
+    status_code=200,
+    tags=["webhooks"],
+    summary="May I send here (CloudEvents webhook handshake)",
+)
+async def handshake(web: WebPart, request: Request[Any, Any, Any], source: str) -> Response[bytes]:
+    """Answer a sender that asks whether it may send."""
+    return _response(web.webhook.handshake(source, dict(request.headers)))
+
+
+def _response(answer: Answer) -> Response[bytes]:
+    headers = dict(answer.headers)
+    media_type = headers.pop("Content-Type", "text/plain")
+    body = msgspec.json.encode(answer.problem) if answer.problem is not None else b""
+    return Response(body, status_code=answer.status, headers=headers, media_type=media_type)
+
+
+HANDLERS = (permit_event, handshake)
