@@ -219,8 +219,21 @@ async def open_spine(
     enforce: bool = True,
     world: World | None = None,
     vendor: httpx2.AsyncBaseTransport | None = None,
+    prepared: bool = False,
 ) -> AsyncIterator[Spine]:
-    """Open product and twin on a fresh database and import the tiny site."""
+    """Open product and twin on a fresh database and import the tiny site.
+
+    Args:
+        dsns: the database's.
+        folder: where the installation keeps its files.
+        at: the domain's first instant.
+        seed: of the twin.
+        site: the tiny one if not given.
+        enforce: set all security zones to *enforce*.
+        world: a twin that exists already, after a restart of the product.
+        vendor: leads to the key system in another way than straight into the twin.
+        prepared: the database holds a site already; nothing is imported.
+    """
     site = site or tiny_site()
     world = world or World(seed, at, site=site.iloq)
     clock = ManualClock(at)
@@ -251,7 +264,8 @@ async def open_spine(
                 "http://ptw.test/webhooks/ptw/eptw", [WEBHOOK_SECRET], transport=_WebhookTransport(webhook)
             )
             spine = Spine(installation, world, clock, webhook, client, PermitSystem(sender))
-            await _import(spine, site, enforce=enforce)
+            if not prepared:
+                await _import(spine, site, enforce=enforce)
             yield spine
 
 

@@ -44,7 +44,6 @@ def openapi_config() -> OpenAPIConfig:
         description=DESCRIPTION,
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         use_handler_docstrings=True,
-        enabled_endpoints=set(),
         render_plugins=(),
         path="/schema",
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Final, TypeAlias, TypeVar
 from uuid import UUID
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from key2xs.core.errors import InvalidInput
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 LARGEST_PAGE: Final = 500
 USUAL_PAGE: Final = 100
 
-Limit: TypeAlias = Annotated[int, Parameter(ge=1, le=LARGEST_PAGE, description="Most rows to return.")]
+Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=LARGEST_PAGE, description="Most rows to return.")]
 Cursor: TypeAlias = Annotated[
-    str | None, Parameter(description="`next` of the page before.", max_length=100, required=False)
+    str | None, QueryParameter(description="`next` of the page before.", max_length=100, required=False)
 ]
 
 

@@ -12,12 +12,13 @@ import msgspec
 from key2xs.access import Permission, Principal, Proposal
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
-from key2xs.core.ids import CompanyId, PersonId, parse_id
+from key2xs.core.ids import CompanyId, PersonId
 from key2xs.grants.mass import Affected
 from key2xs.grants.reads import get_lease
 from key2xs.identity import persons_of_company
 
 from .auth import require
+from .explaining import find_person
 from .exposing import keys_of_persons
 from .routes.answers import company_of
 from .web import Web
@@ -120,8 +121,6 @@ async def _key(tx: Connection, web: Web, caller: Principal, asked: Revocation, a
 
 async def _person(tx: Connection, web: Web, caller: Principal, asked: Revocation, at: datetime) -> Revoked:
     require(caller, Permission.GRANTS_LEASE_REVOKE)
-    from .explaining import find_person
-
     person_id = await find_person(tx, web, asked.person or "")
     affected = await web.services.mass.look(tx, [person_id])
     if not asked.dry_run:
@@ -134,8 +133,7 @@ async def _person(tx: Connection, web: Web, caller: Principal, asked: Revocation
 
 async def _company(tx: Connection, web: Web, caller: Principal, asked: Revocation, at: datetime) -> Revoked:
     require(caller, Permission.GRANTS_SET_PROPOSE)
-    name = asked.company or ""
-    company = await company_of(tx, name) if parse_id(name) is None else await company_of(tx, name)
+    company = await company_of(tx, asked.company or "")
     affected = await web.services.mass.look(tx, await persons_of_company(tx, company.id, at))
     what = f"company:{company.id}"
     if asked.dry_run:

@@ -3,10 +3,11 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from litestar.connection import ASGIConnection
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from key2xs.access import Access, Principal
 from key2xs.core.clock import require_utc
@@ -57,8 +58,8 @@ class Web:
             raise InvalidInput(name, "needs a time zone, like 2026-03-02T18:00:00Z") from error
 
 
-WebPart: TypeAlias = Annotated[Web, Dependency(skip_validation=True)]
-CallerPart: TypeAlias = Annotated[Principal, Dependency(skip_validation=True)]
+WebPart: TypeAlias = NamedDependency[SkipValidation[Web]]
+CallerPart: TypeAlias = NamedDependency[SkipValidation[Principal]]
 
 
 def build_web(services: Services, runtime: Runtime, access: Access | None = None) -> Web:

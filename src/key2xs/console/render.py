@@ -7,6 +7,8 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar.response import Response
 
+from key2xs.keys.assumptions import ASSUMPTIONS
+
 from . import words
 from .times import length, share_left
 
@@ -23,10 +25,13 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(words=words, share_left=share_left)
+    made.globals.update(words=words, share_left=share_left, assumptions=ASSUMPTIONS)
     made.filters.update(
-        length=length,
+        length_of=length,
+        cylinder_in=lambda value, cylinders: cylinders.get(value),
+        part=_part,
         plain=words.plain,
+        sentence=_sentence,
         permit_state=lambda value: words.status_of(words.PERMIT_STATES, value),
         step_state=lambda value: words.status_of(words.STEP_STATES, value),
         grant_state=lambda value: words.status_of(words.GRANT_STATES, value),
@@ -46,3 +51,29 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 def html(text: str, *, status: int = 200) -> Response[str]:
     """Answer with a page. Nobody keeps a copy: what may open what is nothing for a shared computer's cache."""
     return Response(text, status_code=status, media_type=HTML, headers={"Cache-Control": "no-store"})
+
+
+def _sentence(text: str) -> str:
+    """Write a problem of a room as a sentence of a page."""
+    text = text.strip()
+    if not text:
+        return text
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
+
+
+_PARTS: Final = {
+    "grants": "deciding access",
+    "sequencer": "writing the log",
+    "syslog": "sending to security monitoring",
+    "inventory": "listing keys and locks",
+    "events": "reading the locks' logs",
+    "reconcile": "programming keys",
+    "keys": "programming keys",
+    "reader": "following the log",
+}
+
+
+def _part(name: str) -> str:
+    """Name a part of the service in words: `events:iloq` is reading the locks' logs at iloq."""
+    head, _, rest = name.partition(":")
+    return f"{_PARTS.get(head, words.plain(head))}{f' ({rest})' if rest else ''}"

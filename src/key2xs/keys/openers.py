@@ -181,7 +181,7 @@ class Openers:
             rows[pair.cylinder_id] = _Row(
                 person_id=answer.person_id,
                 grant_id=pair.grant_id,
-                basis=lease.basis_kind if lease else None,
+                basis=lease.basis_kind if lease else _basis_without_grant(answer.key),
                 allowed_until=lease.ends_at if lease else None,
                 kind=str(pair.exposure.kind),
                 exposed_until=pair.exposure.at or FOR_EVER,
@@ -233,6 +233,11 @@ def _stored(row: asyncpg.Record) -> _Row:
         row["kind"],
         row["exposed_until"],
     )
+
+
+def _basis_without_grant(key: StoredKey) -> str | None:
+    """Name what lets a key open without a grant: on a key never handed out here, a right from before our time."""
+    return "standing" if key.adopted_at is None else None
 
 
 def _shown(until: datetime) -> str | None:

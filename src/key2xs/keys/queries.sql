@@ -60,14 +60,14 @@ UPDATE key_key SET blocked_at = $2, block_reason = $3, entry = $4 WHERE id = $1
 -- All locks of a key system, with the cylinders they are.
 SELECT lock.*, coalesce(lock.cylinder_id, cylinder.id) AS cylinder_id
 FROM key_lock AS lock JOIN key_system AS system ON system.id = lock.system_id
-LEFT JOIN plant_cylinder AS cylinder
+LEFT JOIN plant_cylinders AS cylinder
     ON cylinder.external_id = lock.external_id AND cylinder.vendor = system.vendor
 WHERE lock.system_id = $1 ORDER BY lock.external_id
 
 -- name: locks_version
 -- Rises when any lock of the system or the plant's cylinders changed.
 SELECT greatest(
-    (SELECT max(entry) FROM key_lock WHERE system_id = $1), (SELECT max(entry) FROM plant_cylinder))
+    (SELECT max(entry) FROM key_lock WHERE system_id = $1), (SELECT max(entry) FROM plant_cylinders))
 
 -- name: put_lock
 -- A lock, new or changed.
@@ -82,7 +82,7 @@ ON CONFLICT (system_id, external_id) DO UPDATE SET marking = excluded.marking, h
 -- name: locks_of_cylinders
 -- The locks of this system that are these cylinders.
 SELECT cylinder.id AS cylinder_id, lock.external_id
-FROM plant_cylinder AS cylinder
+FROM plant_cylinders AS cylinder
 JOIN key_system AS system ON system.id = $1 AND system.vendor = cylinder.vendor
 JOIN key_lock AS lock ON lock.system_id = system.id AND lock.external_id = cylinder.external_id
 WHERE cylinder.id = ANY($2::uuid[])
@@ -90,10 +90,10 @@ WHERE cylinder.id = ANY($2::uuid[])
 -- name: locks_of_grants
 -- The locks of this system that these grants cover.
 SELECT part.grant_id, lock.external_id
-FROM grant_cylinder AS part JOIN plant_cylinder AS cylinder ON cylinder.id = part.cylinder_id
+FROM grant_covers AS part JOIN plant_cylinders AS cylinder ON cylinder.id = part.cylinder_id
 JOIN key_system AS system ON system.id = $1 AND system.vendor = cylinder.vendor
 JOIN key_lock AS lock ON lock.system_id = system.id AND lock.external_id = cylinder.external_id
-WHERE part.grant_id = ANY($2::uuid[]) AND part.removed_at IS NULL
+WHERE part.grant_id = ANY($2::uuid[])
 
 -- name: rights_of_system
 -- All rights of a key system.
@@ -331,7 +331,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 
 -- name: cylinder_of_lock
 -- The cylinder that a lock of this system is.
-SELECT cylinder.id FROM plant_cylinder AS cylinder JOIN key_system AS system ON system.vendor = cylinder.vendor
+SELECT cylinder.id FROM plant_cylinders AS cylinder JOIN key_system AS system ON system.vendor = cylinder.vendor
 WHERE system.id = $1 AND cylinder.external_id = $2
 
 -- name: was_possible
@@ -363,3 +363,8 @@ SELECT class, count(*) AS rows FROM key_event GROUP BY class
 -- name: keys_by_external
 -- Keys with this id at their vendor, in any key system.
 SELECT * FROM key_key WHERE external_id = $1
+
+-- name: keys_without_target
+-- Keys that were listed and never read.
+SELECT key.id FROM key_key AS key LEFT JOIN key_target AS target ON target.key_id = key.id
+WHERE target.id IS NULL AND NOT key.deleted

@@ -39,6 +39,9 @@ POLL = timedelta(
 SLOW_POLL = timedelta(minutes=2)  # after the first minutes without acknowledgement
 FAST_POLLS_FOR = timedelta(minutes=5)
 REREAD = timedelta(minutes=15)  # edits made in the vendor's own tool are found at this pace at the latest
+# Keys that were never handed out here are only watched: what they may open belongs into every answer, but reading
+# thousands of them every few minutes would use up the vendor's patience.
+WATCHED_REREAD = timedelta(hours=6)
 WAIT_FOR_PERSON = timedelta(minutes=10)
 FIRST_RETRY = timedelta(seconds=5)
 LONGEST_RETRY = timedelta(minutes=5)
@@ -144,7 +147,7 @@ class Reconciler:
         _READ.reach()
         settled = await self._observe(key, target, reading, now)
         if key.adopted_at is None:
-            return now + REREAD  # Never written: only watched.
+            return now + WATCHED_REREAD  # Never written: only watched.
         if key.blocked_at is not None:
             return await self._block(claim, key, target, reading, now)
         if not alike(reading.planned, wanted.program):
@@ -359,6 +362,9 @@ class TargetMarker:
                 persons.update(s.partition(":")[2] for s in entry.subjects if s.startswith("person:"))
             if entry.kind.startswith(("keys:custody:", "keys:key:")):
                 keys.update(s.partition(":")[2] for s in entry.subjects if s.startswith("key:"))
+        if any(entry.kind == "keys:system:inventory" for entry in entries):
+            # Whoever asks who can open a cabinet wants to hear of keys that nobody handed out here, too.
+            keys.update(str(row["id"]) for row in await tx.fetch(_SQL["keys_without_target"]))
         if not persons and not keys:
             return
         at = max(entry.recorded_at for entry in entries)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from key2xs.access import Permission
 from key2xs.api.explaining import explain_pair, find_person
@@ -18,7 +18,7 @@ from key2xs.core.errors import InvalidInput, NotFound
 from key2xs.core.ids import CompanyId, parse_id
 from key2xs.identity import Company, find_company, get_company, persons_of_company
 
-Name = Annotated[str | None, Parameter(max_length=200)]
+Name = Annotated[str | None, QueryParameter(max_length=200)]
 
 
 class NoBound(msgspec.Struct, frozen=True):
@@ -57,8 +57,8 @@ class HowFast(msgspec.Struct, frozen=True):
 )
 async def explain(
     web: WebPart,
-    person: Annotated[str, Parameter(max_length=200, description="Id, or `scheme:reference`.")],
-    cylinder: Annotated[str, Parameter(max_length=200, description="Id, stamp or vendor id.")],
+    person: Annotated[str, QueryParameter(max_length=200, description="Id, or `scheme:reference`.")],
+    cylinder: Annotated[str, QueryParameter(max_length=200, description="Id, stamp or vendor id.")],
     at: datetime | None = None,
 ) -> Explained:
     """Every basis a person has at a cylinder, decided at an instant, with what is missing and how far the key is."""

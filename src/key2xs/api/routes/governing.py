@@ -237,7 +237,7 @@ async def activate(
 )
 async def proposals(
     web: WebPart,
-    only_open: bool = True,
+    only_open: bool = True,  # noqa: FBT001, FBT002 - a query parameter
     cursor: Cursor = None,
     limit: Limit = USUAL_PAGE,
 ) -> ProposalPage:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from key2xs.access import Permission
 from key2xs.api.acts import perform
@@ -79,10 +79,10 @@ class RequestList(msgspec.Struct, frozen=True):
 @get("/api/v1/grants", permission=Permission.GRANTS_LEASE_READ, tags=["grants"], summary="Grants")
 async def grants(
     web: WebPart,
-    state: Annotated[list[str] | None, Parameter(description="scheduled, active, held, ended.")] = None,
+    state: Annotated[list[str] | None, QueryParameter(description="scheduled, active, held, ended.")] = None,
     person: UUID | None = None,
     cylinder: UUID | None = None,
-    basis: Annotated[str | None, Parameter(max_length=200)] = None,
+    basis: Annotated[str | None, QueryParameter(max_length=200)] = None,
     cursor: Cursor = None,
     limit: Limit = USUAL_PAGE,
 ) -> GrantPage:

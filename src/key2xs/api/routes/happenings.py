@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from key2xs.access import Permission
@@ -72,9 +72,9 @@ class AlarmList(msgspec.Struct, frozen=True):
 )
 async def openings(
     web: WebPart,
-    key: Annotated[str | None, Parameter(max_length=200)] = None,
-    cylinder: Annotated[str | None, Parameter(max_length=200)] = None,
-    class_: Annotated[list[str] | None, Parameter(query="class")] = None,
+    key: Annotated[str | None, QueryParameter(max_length=200)] = None,
+    cylinder: Annotated[str | None, QueryParameter(max_length=200)] = None,
+    class_: Annotated[list[str] | None, QueryParameter(name="class")] = None,
     limit: Limit = USUAL_PAGE,
 ) -> OpeningList:
     """The newest rows of locks' logs, of everything or of one key or cylinder, in some classes or all."""

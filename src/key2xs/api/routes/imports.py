@@ -7,9 +7,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Response, post
-from litestar.enums import MediaType
 from litestar.exceptions import ClientException
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from key2xs import plant
 from key2xs.access import Permission
@@ -65,12 +64,12 @@ async def import_file(
     request: Request[Any, Any, Any],
     caller: CallerPart,
     kind: str,
-    dry_run: Annotated[bool, Parameter(description="Only report.")] = False,  # noqa: FBT002 - a query parameter
+    dry_run: Annotated[bool, QueryParameter(description="Only report.")] = False,  # noqa: FBT002 - a query parameter
 ) -> Response[ImportOut]:
     """Import rows of one kind (`text/csv`, UTF-8, with a header). A wrong row is reported and left out."""
     if kind not in KINDS:
         raise NotFound(f"kinds are {', '.join(KINDS)}")
-    if not request.content_type[0].startswith((MediaType.CSV, MediaType.TEXT)):
+    if not request.content_type[0].startswith(("text/csv", "text/plain")):
         raise ClientException(status_code=415, detail="send text/csv")
     body = await request.body()
     rows = await asyncio.to_thread(read_csv, body)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from key2xs.access import Permission
 from key2xs.api.acts import perform
@@ -76,7 +76,7 @@ class TargetList(msgspec.Struct, frozen=True):
 @get("/api/v1/keys", permission=Permission.KEYS_KEY_READ, tags=["keys"], summary="Keys by stamp")
 async def keys(
     web: WebPart,
-    q: Annotated[str | None, Parameter(max_length=100, description="Beginning of the stamp.")] = None,
+    q: Annotated[str | None, QueryParameter(max_length=100, description="Beginning of the stamp.")] = None,
     limit: Limit = USUAL_PAGE,
 ) -> KeyList:
     """Keys by stamp, those whose stamp begins with `q` if given."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from key2xs.access import Permission
 from key2xs.api.paging import USUAL_PAGE, Cursor, Limit, after, next_cursor
@@ -128,7 +128,7 @@ class WhoCanOpen(msgspec.Struct, frozen=True):
 async def cylinders(
     web: WebPart,
     q: Annotated[
-        str | None, Parameter(max_length=100, description="Part of a stamp or access point.")
+        str | None, QueryParameter(max_length=100, description="Part of a stamp or access point.")
     ] = None,
     cursor: Cursor = None,
     limit: Limit = USUAL_PAGE,

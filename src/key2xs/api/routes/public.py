@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, get
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
 from key2xs.api.web import Web, WebPart
 from key2xs.core.errors import NotFound
@@ -79,7 +79,7 @@ async def checkpoint(web: WebPart) -> str:
 
 
 @get("/log/entries/{index:int}", public=True, tags=["log"], summary="One entry's leaf")
-async def log_entry(web: WebPart, index: Annotated[int, Parameter(ge=0)]) -> LeafOut:
+async def log_entry(web: WebPart, index: Annotated[int, PathParameter(ge=0)]) -> LeafOut:
     """The bytes that were hashed. They hold commitments, no data."""
     if index > _LARGEST:
         raise NotFound("the log has no such entry")
@@ -91,8 +91,8 @@ async def log_entry(web: WebPart, index: Annotated[int, Parameter(ge=0)]) -> Lea
 @get("/log/proof/inclusion", public=True, tags=["log"], summary="Proof that an entry is in the log")
 async def inclusion(
     web: WebPart,
-    index: Annotated[int, Parameter(ge=0, le=_LARGEST)],
-    size: Annotated[int, Parameter(ge=1, le=_LARGEST)],
+    index: Annotated[int, QueryParameter(ge=0, le=_LARGEST)],
+    size: Annotated[int, QueryParameter(ge=1, le=_LARGEST)],
 ) -> InclusionProof:
     """The path from entry `index` to the root of the tree of `size` entries."""
     async with web.services.database.read() as tx:
@@ -103,8 +103,8 @@ async def inclusion(
 @get("/log/proof/consistency", public=True, tags=["log"], summary="Proof that the log only grew")
 async def consistency(
     web: WebPart,
-    old: Annotated[int, Parameter(query="from", ge=1, le=_LARGEST)],
-    new: Annotated[int, Parameter(query="to", ge=1, le=_LARGEST)],
+    old: Annotated[int, QueryParameter(name="from", ge=1, le=_LARGEST)],
+    new: Annotated[int, QueryParameter(name="to", ge=1, le=_LARGEST)],
 ) -> ConsistencyProof:
     """The proof that the tree of `from` entries is the beginning of the tree of `to` entries."""
     async with web.services.database.read() as tx:

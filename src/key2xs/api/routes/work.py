@@ -1,12 +1,12 @@
 """Permits: what they say, what grants came of them, and what was refused."""
 
 from datetime import datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 from uuid import UUID
 
 import msgspec
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from key2xs.access import Permission
 from key2xs.api.paging import USUAL_PAGE, Cursor, Limit, after, next_cursor
@@ -108,8 +108,10 @@ class PermitOut(msgspec.Struct, frozen=True):
 @get("/api/v1/permits", permission=Permission.WORK_PERMIT_READ, tags=["work"], summary="Permits")
 async def permits(
     web: WebPart,
-    state: Annotated[list[str] | None, Parameter(description="Canonical states; all when left out.")] = None,
-    area: Annotated[str | None, Parameter(max_length=100)] = None,
+    state: Annotated[
+        list[str] | None, QueryParameter(description="Canonical states; all when left out.")
+    ] = None,
+    area: Annotated[str | None, QueryParameter(max_length=100)] = None,
     at: datetime | None = None,
     cursor: Cursor = None,
     limit: Limit = USUAL_PAGE,
@@ -121,12 +123,7 @@ async def permits(
     start: Any = after(cursor)
     async with web.services.database.read() as tx:
         found = await list_permits(
-            tx,
-            web.instant(at),
-            states=state,
-            area=area,
-            after=start,
-            limit=limit,  # type: ignore[arg-type]
+            tx, web.instant(at), states=cast("list[State] | None", state), area=area, after=start, limit=limit
         )
     return PermitPage([_line(each) for each in found], next_cursor(found, limit, lambda each: each.id))
 

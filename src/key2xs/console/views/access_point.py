@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from key2xs.console.people import Alias, look_up
 from key2xs.core.database import Connection
 from key2xs.core.errors import NotFound
 from key2xs.core.ids import CylinderId, PersonId
@@ -15,7 +16,6 @@ from key2xs.plant.service import find_access_point, list_cylinders
 from key2xs.plant.types import AccessPoint, Cylinder
 from key2xs.services import Services
 
-from key2xs.console.people import Alias, look_up
 from .bases import BasisLine, leases_by_id, name_bases
 from .openings import OpeningLine, keys_by_id, opening_lines
 

@@ -1,17 +1,16 @@
 """What a grant rests on, in words and with a link."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from key2xs.console.words import BASES, named
 from key2xs.core.database import Connection
-from key2xs.core.ids import GrantId, PermitId, parse_id
+from key2xs.core.ids import GrantId, PermitId, UnitId, parse_id
 from key2xs.grants.reads import get_lease
 from key2xs.grants.types import Lease
 from key2xs.plant.service import list_units
 from key2xs.work.successors import numbers_of
-
-from key2xs.console.words import BASES, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class BasisLine:
 class BasisNames:
     """The bases of one page."""
 
-    def __init__(self, permits: dict[PermitId, str], units: dict[UUID, str]) -> None:
+    def __init__(self, permits: Mapping[PermitId, str], units: Mapping[UnitId, str]) -> None:
         """Know permits' numbers and units' codes."""
         self._permits, self._units = permits, units
 
@@ -43,7 +42,7 @@ class BasisNames:
         if noun == "duty":
             role, _, unit = rest.partition(":")
             place = parse_id(unit)
-            where = self._units.get(place, "") if place else ""
+            where = self._units.get(UnitId(place), "") if place else ""
             return BasisLine(f"on duty as {named({}, role)}" + (f" in {where}" if where else ""))
         return BasisLine(named(BASES, kind) if kind else "approved request", "/requests")
 
@@ -58,7 +57,7 @@ async def name_bases(tx: Connection, refs: Iterable[str]) -> BasisNames:
         if any(ref.startswith("duty:") for ref in wanted)
         else {}
     )
-    return BasisNames(numbers, {**units})
+    return BasisNames(numbers, units)
 
 
 async def leases_by_id(tx: Connection, grants: Iterable[GrantId | None]) -> dict[GrantId, Lease]:

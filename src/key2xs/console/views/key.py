@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from key2xs.console.people import Alias, look_up
+from key2xs.console.words import CANNOT_CARRY, named
 from key2xs.core.database import Connection
 from key2xs.core.ids import GrantId
 from key2xs.grants.reads import leases_of_person
@@ -14,8 +16,6 @@ from key2xs.plant.types import Cylinder
 from key2xs.services import Services
 from key2xs.work.facts import list_permits, permit_facts, permits_of_person
 
-from key2xs.console.people import Alias, look_up
-from key2xs.console.words import CANNOT_CARRY, named
 from .bases import BasisLine, BasisNames, leases_by_id, name_bases
 from .openings import OpeningLine, cylinders_by_id, opening_lines
 

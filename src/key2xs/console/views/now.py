@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from key2xs.console.people import Alias, People, look_up
 from key2xs.core.database import Connection
 from key2xs.grants.reads import count_states, leases_ending_before
 from key2xs.grants.standing import Undecided, undecided
@@ -14,7 +15,6 @@ from key2xs.services import Services
 from key2xs.work.facts import held_messages, list_permits
 from key2xs.work.types import HeldMessage
 
-from key2xs.console.people import Alias, People, look_up
 from .bases import BasisLine, BasisNames, name_bases
 from .openings import OpeningLine, cylinders_by_id, opening_lines
 from .requests import RequestLine, request_lines

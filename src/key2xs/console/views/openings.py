@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from key2xs.console.people import Alias, look_up
 from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, KeyId
 from key2xs.keys.types import StoredEvent, StoredKey
 from key2xs.plant.service import list_cylinders
 from key2xs.plant.types import Cylinder
 from key2xs.services import Services
-
-from key2xs.console.people import Alias, look_up
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from key2xs.console.people import Alias, People, look_up
 from key2xs.core.database import Connection
 from key2xs.core.errors import NotFound
 from key2xs.core.ids import CylinderId, PermitId, PersonId
@@ -21,7 +22,6 @@ from key2xs.work.facts import find_permit, permit_facts
 from key2xs.work.successors import reissued_as
 from key2xs.work.types import CrewMember, PermitFacts
 
-from key2xs.console.people import Alias, People, look_up
 from .openings import cylinders_by_id
 
 Keys = Mapping[PersonId, list[tuple[StoredKey, Target | None]]]

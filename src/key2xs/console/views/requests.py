@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from key2xs.console.people import Alias, look_up
 from key2xs.core.database import Connection
 from key2xs.core.ids import PersonId
 from key2xs.grants.requests import EMERGENCY_APPROVERS
 from key2xs.grants.types import Request
 from key2xs.plant.types import Cylinder
 
-from key2xs.console.people import Alias, look_up
 from .openings import cylinders_by_id
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from key2xs.console.words import VENDORS
 from key2xs.core.database import Connection
 from key2xs.core.tri import Tri
 from key2xs.identity.affiliations import last_said
@@ -12,8 +13,6 @@ from key2xs.keys.reads import system_ages
 from key2xs.ledger.log import find_head
 from key2xs.services import Services
 from key2xs.work.feed import source_status
-
-from key2xs.console.words import VENDORS
 
 # Logs are read every 30 s; three missed readings are no accident.
 LOG_IS_OLD_AFTER: Final = timedelta(seconds=120)

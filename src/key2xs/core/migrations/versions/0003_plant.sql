@@ -120,3 +120,7 @@ GRANT SELECT, INSERT, UPDATE ON plant_area, plant_unit, plant_zone, plant_zone_f
     plant_access_point, plant_cylinder, plant_cylinder_fact, plant_asset_cylinder TO key2xs_app;
 GRANT SELECT ON plant_area, plant_unit, plant_zone, plant_zone_fact, plant_asset,
     plant_access_point, plant_cylinder, plant_cylinder_fact, plant_asset_cylinder TO key2xs_read;
+
+-- What other rooms may read in SQL of their own: which lock at which vendor a cylinder is.
+CREATE VIEW plant_cylinders AS SELECT id, vendor, locking_system, external_id, marking, entry FROM plant_cylinder;
+GRANT SELECT ON plant_cylinders TO key2xs_app, key2xs_read;

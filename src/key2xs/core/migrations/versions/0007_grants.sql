@@ -131,3 +131,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON grant_mark TO key2xs_app;
 GRANT SELECT ON grant_lease, grant_cylinder, grant_fact, grant_refusal, grant_request, grant_request_cylinder,
     grant_approval, grant_mark TO key2xs_read;
 GRANT SELECT ON log_subject_head TO key2xs_read;
+
+-- What other rooms may read in SQL of their own: the cylinders that a grant covers.
+CREATE VIEW grant_covers AS SELECT grant_id, cylinder_id FROM grant_cylinder WHERE removed_at IS NULL;
+GRANT SELECT ON grant_covers TO key2xs_app, key2xs_read;

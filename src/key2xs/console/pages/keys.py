@@ -1,0 +1,165 @@
+"""The pages *Keys* and *Key*, and what people do with a key: hand out, take back, block."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
+from urllib.parse import quote
+
+from litestar import Response, get, post
+from litestar.response import Redirect
+
+from key2xs.access import Permission
+from key2xs.api.web import web_of
+from key2xs.console.frame import Asked, form_of, go, show, signed_in
+from key2xs.console.people import look_up
+from key2xs.console.views.key import read_affected, read_key
+from key2xs.core.database import Connection
+from key2xs.core.errors import Conflict, InvalidInput
+from key2xs.core.ids import PersonId
+from key2xs.keys.reads import exposed_keys, keys_out
+
+_MOST: Final = 2_000
+_SHORTEST_REASON: Final = 3  # "lost" is enough, a blank is not; the API asks for the same
+_LONGEST_REASON: Final = 200
+
+Act = Literal["hand-out", "take-back", "block"]
+_TITLES: Final = {"hand-out": "Hand out", "take-back": "Take back", "block": "Block"}
+
+
+@get("/keys", permission=(Permission.KEYS_KEY_READ, Permission.KEYS_EXPOSURE_READ), include_in_schema=False)
+async def keys(request: Asked) -> Response[str]:
+    """List keys, those that are out first."""
+    web = web_of(request)
+
+    async def read(tx: Connection) -> dict[str, object]:
+        out = await keys_out(tx, web.now)
+        with_people = {line.key.id for line in out}
+        all_keys = await web.services.registry.list_keys(tx, limit=_MOST)
+        return {
+            "out": sorted(out, key=lambda line: line.key.stamp),
+            "desk": [key for key in all_keys if key.id not in with_people],
+            "exposed": {key.key_id: key for key in await exposed_keys(tx, web.now, limit=_MOST)},
+            "people": await look_up(tx, [line.person_id for line in out], web.now),
+        }
+
+    return await show(request, "keys.html", "keys", read)
+
+
+@get(
+    "/keys/{stamp:str}",
+    permission=(Permission.KEYS_KEY_READ, Permission.KEYS_EXPOSURE_READ),
+    include_in_schema=False,
+)
+async def key(request: Asked, stamp: str) -> Response[str]:
+    """Show a key by the stamp printed on it."""
+    web = web_of(request)
+
+    async def read(tx: Connection) -> dict[str, object]:
+        return {"v": await read_key(tx, web.services, stamp, web.now)}
+
+    return await show(request, "key.html", "keys", read)
+
+
+@get("/keys/{stamp:str}/hand-out", permission=Permission.KEYS_CUSTODY_CHANGE, include_in_schema=False)
+async def ask_hand_out(request: Asked, stamp: str) -> Response[str]:
+    """Ask to whom the key goes."""
+    return await _ask(request, stamp, "hand-out")
+
+
+@get("/keys/{stamp:str}/take-back", permission=Permission.KEYS_CUSTODY_CHANGE, include_in_schema=False)
+async def ask_take_back(request: Asked, stamp: str) -> Response[str]:
+    """Show who and what is affected when the key is taken back."""
+    return await _ask(request, stamp, "take-back")
+
+
+@get("/keys/{stamp:str}/block", permission=Permission.KEYS_KEY_BLOCK, include_in_schema=False)
+async def ask_block(request: Asked, stamp: str) -> Response[str]:
+    """Show who and what is affected when the key is blocked, and ask why."""
+    return await _ask(request, stamp, "block")
+
+
+@post("/keys/{stamp:str}/hand-out", permission=Permission.KEYS_CUSTODY_CHANGE, include_in_schema=False)
+async def hand_out(request: Asked, stamp: str) -> Response[str] | Redirect:
+    """Hand the key to somebody."""
+    web, caller, form = web_of(request), await signed_in(request), await form_of(request)
+    who = form.get("who", "")[:120]
+
+    async def act(tx: Connection) -> None:
+        person_id = await _find_person(request, tx, who)
+        found = await web.services.registry.get_key(tx, stamp)
+        await web.services.custody.hand_out(tx, found.id, person_id, actor=caller.actor, at=web.now)
+
+    return await _do(request, stamp, "hand-out", act, given=who, done="handed-out")
+
+
+@post("/keys/{stamp:str}/take-back", permission=Permission.KEYS_CUSTODY_CHANGE, include_in_schema=False)
+async def take_back(request: Asked, stamp: str) -> Response[str] | Redirect:
+    """Take the key back."""
+    web, caller = web_of(request), await signed_in(request)
+
+    async def act(tx: Connection) -> None:
+        found = await web.services.registry.get_key(tx, stamp)
+        await web.services.custody.take_back(tx, found.id, actor=caller.actor, at=web.now)
+
+    return await _do(request, stamp, "take-back", act, done="taken-back")
+
+
+@post("/keys/{stamp:str}/block", permission=Permission.KEYS_KEY_BLOCK, include_in_schema=False)
+async def block(request: Asked, stamp: str) -> Response[str] | Redirect:
+    """Block the key."""
+    web, caller, form = web_of(request), await signed_in(request), await form_of(request)
+    reason = form.get("reason", "")[:_LONGEST_REASON]
+
+    async def act(tx: Connection) -> None:
+        if len(reason) < _SHORTEST_REASON:
+            raise InvalidInput("reason", "say in a few words why")
+        found = await web.services.registry.get_key(tx, stamp)
+        await web.services.custody.block(tx, found.id, reason=reason, actor=caller.actor, at=web.now)
+
+    return await _do(request, stamp, "block", act, given=reason, done="blocked")
+
+
+async def _do(
+    request: Asked,
+    stamp: str,
+    act: Act,
+    work: Callable[[Connection], Awaitable[None]],
+    *,
+    given: str = "",
+    done: str,
+) -> Response[str] | Redirect:
+    """Do an act and show the key; what stands against it is said beside the form."""
+    web = web_of(request)
+    try:
+        await web.services.database.transact(work)
+    except (Conflict, InvalidInput) as error:
+        problem = error.problem if isinstance(error, InvalidInput) else str(error)
+        status = 400 if isinstance(error, InvalidInput) else 409
+        return await _ask(request, stamp, act, given=given, problem=problem, status=status)
+    web.runtime.wake()
+    return go(f"/keys/{quote(stamp, safe='')}", done=done)
+
+
+async def _ask(
+    request: Asked, stamp: str, act: Act, *, given: str = "", problem: str = "", status: int = 200
+) -> Response[str]:
+    web = web_of(request)
+
+    async def read(tx: Connection) -> dict[str, object]:
+        affected = await read_affected(tx, web.services, stamp, web.now)
+        return {"a": affected, "act": act, "title": _TITLES[act], "given": given, "problem": problem}
+
+    return await show(request, "key_act.html", "keys", read, status=status)
+
+
+async def _find_person(request: Asked, tx: Connection, who: str) -> PersonId:
+    identity = web_of(request).identity
+    for scheme in ("personnel_no", "iam", "person"):
+        found = await identity.find_person(tx, scheme, who)
+        if found is not None:
+            return found
+    raise InvalidInput("who", "nobody, or more than one person, goes by this number")
+
+
+HANDLERS = (
+    keys, key, ask_hand_out, ask_take_back, ask_block, hand_out, take_back, block,
+)  # fmt: skip
