@@ -18,11 +18,9 @@ from typing import Any
 import httpx2
 
 from benchmarks.support import command, fresh_database, machine, percentile, run_async
-from key2xs.app import SEQUENCER_POLL_SECONDS, listening
+from key2xs.app import listening, make_runner
 from key2xs.core.clock import SystemClock
 from key2xs.core.postgres import RoleDsns
-from key2xs.core.runner import Runner
-from key2xs.ledger.sequencer import Sequencer
 from key2xs.runtime import Runtime
 from key2xs_twin.iloq.edge import transport
 from key2xs_twin.world import World
@@ -102,7 +100,7 @@ async def _suspend(spine: Spine, permit: str) -> float:
 @asynccontextmanager
 async def _running(spine: Spine) -> AsyncIterator[None]:
     """Run the loops in the background, woken by the log as in the product."""
-    runner = Runner(spine.installation.loops, spine.clock, polls={Sequencer.name: SEQUENCER_POLL_SECONDS})
+    runner = make_runner(spine.installation.loops, spine.clock)
     runtime = Runtime(runner, spine.services.database)
     async with listening(spine.services.database, runtime, SystemClock()):
         running = asyncio.create_task(runner.run())

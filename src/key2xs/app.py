@@ -9,7 +9,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from key2xs.core.settings import Settings
 from key2xs.grants.evaluator import Evaluator
 from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
 from key2xs.installation import Dsns, Installation, open_installation
-from key2xs.keys.reconciler import TargetMarker
+from key2xs.keys.marker import TargetMarker
 from key2xs.ledger.sequencer import CHANNEL, Sequencer
 from key2xs.runtime import DemoTime, Runtime
 
@@ -125,6 +125,17 @@ async def _run(settings: Settings, dsns: Dsns, roles: frozenset[str], on_ready: 
             runner.stop()
             if server is not None:
                 server.should_exit = True
+
+
+def make_runner(loops: Sequence[Loop], clock: Clock) -> Runner:
+    """Return the runner of these loops, each stepped after the one that makes its work."""
+    names = [loop.name for loop in loops]
+    reconcilers = [name for name in names if name.startswith("reconciler:")]
+    sequencer = [name for name in names if name == Sequencer.name]
+    followers = {name: sequencer for name in names if name != Sequencer.name and not name.startswith("reader:")}
+    followers["reader:grants"] = [name for name in names if name == "grants"]
+    followers["reader:targets"] = reconcilers
+    return Runner(loops, clock, polls={Sequencer.name: SEQUENCER_POLL_SECONDS}, followers=followers)
 
 
 def make_runtime(installation: Installation, runner: Runner | None, clock: Clock) -> Runtime:

@@ -25,12 +25,14 @@ from key2xs.grants.bundles import ensure_bundle
 from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
 from key2xs.identity.boundaries import BoundaryLoop as IdentityBoundaries
 from key2xs.keys.events import EventPull, Reclassifier
-from key2xs.keys.reconciler import Connected, Reconciler, TargetMarker
+from key2xs.keys.marker import TargetMarker
+from key2xs.keys.reconciler import Connected, Reconciler
+from key2xs.keys.recovery import read_all_again
 from key2xs.keys.registry import InventoryLoop
 from key2xs.keys.sessions import SealedSessions
-from key2xs.ledger import Entry, Lane, Reader, ReaderLoop
+from key2xs.ledger import Reader, ReaderLoop
 from key2xs.ledger.copies import CheckpointCopy
-from key2xs.ledger.opening import Opened, open_log
+from key2xs.ledger.opening import Opened, open_log, tell_loss
 from key2xs.ledger.sequencer import Sequencer
 from key2xs.services import Services, build_services
 from key2xs.telemetry.reader import SyslogReader
@@ -119,20 +121,13 @@ async def _begin(services: Services, opened: Opened) -> None:
     now = services.clock.now()
 
     async def tell(tx):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        await tell_loss(tx, services.ledger, opened, now)
         await ensure_bundle(tx, services.ledger, at=now)
+        if opened.lost is not None:
+            # Whatever is possibly on devices may be something that this database never heard of.
+            await read_all_again(tx, now)
 
     await services.database.transact(tell)
-    if opened.lost is not None:
-        entry = Entry(
-            kind="ledger:origin:open",
-            occurred_at=now,
-            recorded_at=now,
-            actor="system:ledger",
-            subjects=("log:site",),
-            body={"lost": opened.lost, "origin": opened.origin},
-            lane=Lane.CONTROL,
-        )
-        await services.database.transact(lambda tx: services.ledger.record(tx, entry))
 
 
 async def _connect(installation: Installation, stack: AsyncExitStack, transports: Transports) -> None:
@@ -169,6 +164,7 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
                 planner=services.planner,
                 openers=services.openers,
                 grants=services.evaluator,
+                clock=services.clock,
                 wall=services.wall,
             ),
         ]

@@ -78,6 +78,7 @@ class Cast:
     box: Holder
     panel: Holder
     quick: Holder
+    newcomer: Holder
     fixer: Holder
     responder: Holder
     operator: Holder
@@ -126,6 +127,7 @@ class Cast:
             self.box,
             self.panel,
             self.quick,
+            self.newcomer,
             self.fixer,
             self.responder,
             self.operator,
@@ -183,6 +185,7 @@ class _Casting:
             box=next(contractors),
             panel=next(contractors),
             quick=next(contractors),
+            newcomer=next(contractors),
             fixer=next(maintenance),
             responder=next(maintenance),
             operator=operator,
@@ -280,9 +283,7 @@ class _Casting:
             if not (c.has_clock and c.honours_limits) and c.id in self._carried and not c.online
         ]
         # A cabinet or hatch first; a lock box or a way out would bring other rules in.
-        return self._place(
-            sorted(found, key=lambda c: (c.safety_role != "none", c.criticality, c.marking)), keeps=False
-        )
+        return self._place(sorted(found, key=lambda c: (c.safety_role != "none", c.criticality, c.marking)))
 
     def _online(self) -> Place:
         """A substation door, which tells the server at once who opened it."""
@@ -300,8 +301,7 @@ class _Casting:
         }
         return self._place(c for c in self._locks() if c.unit in units and c.safety_role == "none")
 
-    def _place(self, cylinders: Iterable[Cylinder], *, keeps: bool = True) -> Place:
-        del keeps
+    def _place(self, cylinders: Iterable[Cylinder]) -> Place:
         cylinder = _first((c for c in cylinders if c.id not in self._taken), "a lock")
         self._taken.add(cylinder.id)
         return Place(cylinder, self._assets[cylinder.id], self._areas[cylinder.unit])

@@ -63,6 +63,8 @@ class Night:
     persons: dict[str, str] = field(default_factory=dict)
     """Ids in the product by the identity system's reference."""
     scim_ids: dict[str, str] = field(default_factory=dict)
+    users: dict[str, str] = field(default_factory=dict)
+    """Ids of users by their sign-in name."""
     permits: dict[str, Permit] = field(default_factory=dict)
     """Permits by the part they play in the scenario."""
     exposures: list[JsonObject] = field(default_factory=list)

@@ -188,3 +188,11 @@ def test_the_plan_stays_the_same_until_it_says_plan_again(grants: list[GrantToCa
     just_before = (plan.plan_again_at or at + hours(99)) - timedelta(seconds=1)
     if just_before > at:
         assert plan_key(grants, SINGLES, LIMITS, at=just_before).program == plan.program
+
+
+def test_an_upcoming_grant_shorter_than_the_grid_is_not_carried() -> None:
+    limits = KeyLimits(grid=LIMITS.grid, zone=LIMITS.zone, free_slots=2, deliver_ahead=hours(12))
+    # 08:06 to 08:18: the start rounds to 08:15 and so does the end
+    plan = plan_key([grant("blink", "a", start=0.1, end=0.3)], SINGLES, limits, at=EIGHT)
+    assert plan.program == EMPTY_PROGRAM
+    assert plan.cannot["blink"].why is CannotWhy.WINDOW_BELOW_GRID

@@ -61,6 +61,14 @@ def test_a_scheduler_that_moves_the_end_widens() -> None:
     assert replace(base, renews_until=UNLIMITED).wider_than(base)
 
 
+def test_a_window_that_ends_before_it_starts_is_not_as_good_as_no_rights() -> None:
+    """A lock that ignores limits opens all the same."""
+    odd = Program(rights=frozenset("a"), starts_at=NOON, ends_at=NOON)
+    assert odd.window_is_empty
+    assert not odd.opens_nothing
+    assert odd.wider_than(EMPTY_PROGRAM)
+
+
 def test_zero_is_never_an_interval_by_accident() -> None:
     with pytest.raises(ValueError, match="UNLIMITED"):
         Program(offline_expires_after=timedelta(0))

@@ -1,10 +1,12 @@
 """Taking in permit events, as an independent permit system sends them."""
 
+import asyncio
 import json
 from datetime import timedelta
 
 import pytest
 
+from key2xs.core.crash import SimulatedCrash, declared
 from key2xs.core.database import Database
 from key2xs.core.postgres import RoleDsns
 from key2xs.work import (
@@ -328,3 +330,52 @@ async def test_a_wrong_suspension_still_suspends(world: World) -> None:
     outcome = await world.take(without("data", "scope")(event))
     assert outcome.kind == "refused"
     assert (await world.facts(permit, after(11))).state == "suspended"
+
+
+async def test_the_same_event_at_once_from_several_connections_counts_once(world: World) -> None:
+    world.create()
+    (event,) = world.outbox.events
+    outcomes = await asyncio.gather(*(world.take(event) for _ in range(5)))
+    assert sorted(outcome.kind for outcome in outcomes) == ["accepted"] + ["duplicate"] * 4
+
+
+async def test_a_stop_and_an_issue_at_once_never_leave_the_permit_live(world: World) -> None:
+    permits = []
+    for _ in range(6):
+        permit = world.create()
+        world.go_live(permit)
+        permits.append(permit)
+    events, world.outbox.events = world.outbox.events, []
+    issues = [event for event in events if event["type"].endswith("permit.live.v1")]
+    await world.take_all(event for event in events if event not in issues)
+    world.ptw.area_stop("CDU", code="gas_alarm", at=after(2))
+    stop = world.outbox.events[0]
+    await asyncio.gather(*(world.take(event, at=after(3)) for event in (*issues[:3], stop, *issues[3:])))
+    for permit in permits:
+        assert (await world.facts(permit, after(4))).state == "cancelled"
+
+
+async def test_a_crash_after_the_write_leaves_nothing_and_the_retry_counts(world: World) -> None:
+    permit = await world.live_permit()
+    world.ptw.suspend(permit.id, code="weather", at=after(10))
+    (event,) = world.outbox.events
+    with declared("work.receive.")["work.receive.after_store"].armed(), pytest.raises(SimulatedCrash):
+        await world.take(event)
+    assert (await world.facts(permit, after(11))).live == "yes"
+    assert (await world.take(event)).kind == "accepted"
+    assert (await world.facts(permit, after(11))).state == "suspended"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        having("a\0b", "data", "permit", "number"),
+        having("a\0b", "id"),
+        having("0001-01-01T00:00:00+14:00", "data", "permit", "valid_from"),
+        having("9999-12-31T23:59:59-14:00", "data", "steps", 0, "planned_to"),
+    ],
+)
+async def test_what_no_database_keeps_is_refused(world: World, change: Change) -> None:
+    world.create(steps=[Step(id="s1")])
+    (event,) = world.outbox.events
+    assert (await world.take(change(event), at=after(1))).kind == "refused"

@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
-from litestar import Litestar, MediaType, Response, get
-from litestar.connection import ASGIConnection
+from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -19,7 +17,7 @@ from key2xs.services import Services
 
 from .auth import authorise
 from .headers import header_hook
-from .openapi import openapi_config, openapi_document
+from .openapi import openapi_config, openapi_json
 from .problems import NotSignedIn, on_error
 from .routes import (
     answers,
@@ -84,7 +82,7 @@ async def stop_streams(app: Litestar) -> None:
     await web.feed.stop()
 
 
-async def _caller(request: ASGIConnection[Any, Any, Any, Any]) -> Principal:
+async def _caller(request: Request[Any, Any, Any]) -> Principal:
     caller = await find_caller(request)
     if caller is None:
         raise NotSignedIn
@@ -110,9 +108,6 @@ def _feed_of(web: Web) -> Any:
 
 
 @get("/openapi.json", public=True, include_in_schema=False, media_type=MediaType.JSON, cache=False)
-async def _openapi(request: ASGIConnection[Any, Any, Any, Any]) -> Response[bytes]:
+async def _openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     """The OpenAPI 3.1 document."""
-    app: Any = request.app
-    if "openapi" not in app.state:
-        app.state["openapi"] = msgspec.json.encode(openapi_document(app))
-    return Response(app.state["openapi"], media_type=MediaType.JSON)
+    return Response(openapi_json(request.app), media_type=MediaType.JSON)

@@ -7,8 +7,9 @@ nothing of our permissions (docs: facts about the framework are in the tests bes
 from typing import Any, Final
 
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import License
 
 from key2xs import __version__
@@ -36,6 +37,21 @@ _WITH_BODY: Final = frozenset({"post", "put", "patch"})
 _METHODS: Final = frozenset({"get", "post", "put", "patch", "delete", "options"})
 
 
+class _Ours(JsonRenderPlugin):
+    """Renders the document as it is served."""
+
+    def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002 - the framework's face
+        return openapi_json(request.app)
+
+
+def openapi_json(app: Litestar) -> bytes:
+    """Return the document's bytes, made once."""
+    if "openapi" not in app.state:
+        app.state["openapi"] = msgspec.json.encode(openapi_document(app))
+    made: bytes = app.state["openapi"]
+    return made
+
+
 def openapi_config() -> OpenAPIConfig:
     """Return what Litestar makes the first version of the document from."""
     return OpenAPIConfig(
@@ -44,8 +60,11 @@ def openapi_config() -> OpenAPIConfig:
         description=DESCRIPTION,
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         use_handler_docstrings=True,
-        render_plugins=(),
-        path="/schema",
+        # The framework wants a page of its own; ours is at /openapi.json, and what this one serves is the same.
+        render_plugins=(_Ours(path="/openapi.json"),),
+        openapi_router=Router(
+            path="/schema", route_handlers=[], opt={"public": True}, include_in_schema=False
+        ),
     )
 
 

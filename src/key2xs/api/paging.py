@@ -1,16 +1,27 @@
-"""Pages of lists: a cursor says where to go on. It is opaque; nobody may read meaning into it."""
+"""Parameters that many routes take, and pages of lists.
+
+A cursor says where a list goes on. It is opaque; nobody may read meaning into it.
+"""
 
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Final, TypeAlias, TypeVar
 from uuid import UUID
 
-from litestar.params import QueryParameter
+from litestar.params import FromPath, PathParameter, QueryParameter
 
 from key2xs.core.errors import InvalidInput
 
 T = TypeVar("T")
+
+At: TypeAlias = Annotated[
+    datetime | None, QueryParameter(description="An instant with its time zone; now when left out.")
+]
+Id: TypeAlias = FromPath[UUID]
+Name: TypeAlias = Annotated[str, PathParameter(min_length=1, max_length=200)]
+OptionalName: TypeAlias = Annotated[str | None, QueryParameter(max_length=200)]
 
 LARGEST_PAGE: Final = 500
 USUAL_PAGE: Final = 100

@@ -15,7 +15,7 @@ from key2xs.core.errors import InvalidInput
 from key2xs.identity import Identity
 from key2xs.runtime import Runtime
 from key2xs.services import Services
-from key2xs.work import Desk, Webhook
+from key2xs.work import Webhook
 
 from .feed import Feed
 from .headers import cookie_settings
@@ -32,12 +32,15 @@ class Web:
     services: Services
     runtime: Runtime
     access: Access
-    identity: Identity
-    work: Desk
     webhook: Webhook
     feed: Feed
     cookie: dict[str, Any] = field(default_factory=dict)
     import_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def identity(self) -> Identity:
+        """People, companies and what is true of them."""
+        return self.services.identity
 
     @property
     def now(self) -> datetime:
@@ -64,16 +67,12 @@ CallerPart: TypeAlias = NamedDependency[SkipValidation[Principal]]
 
 def build_web(services: Services, runtime: Runtime, access: Access | None = None) -> Web:
     """Make the web side's own parts on the services."""
-    identity = Identity(services.ledger, services.vault, services.settings.zone)
-    desk = Desk(services.ledger, services.vault, identity)
     return Web(
         services=services,
         runtime=runtime,
         access=access
         or Access(services.database, services.ledger, services.vault, services.clock, services.wall),
-        identity=identity,
-        work=desk,
-        webhook=Webhook(services.database, desk, services.clock, services.settings),
+        webhook=Webhook(services.database, services.desk, services.clock, services.settings),
         feed=Feed(services.database),
         cookie=cookie_settings(services.settings.http),
     )

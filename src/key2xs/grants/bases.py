@@ -133,6 +133,10 @@ class BasisReader:
         found = await list_permits(tx, at, states=OPEN_STATES, limit=MOST_OPEN_PERMITS)
         return {f"permit:{permit.id}" for permit in found}
 
+    async def open_requests(self, tx: Connection, at: datetime) -> set[str]:
+        """Return all approved requests that may still ask for something."""
+        return {f"request:{row['id']}" for row in await tx.fetch(_SQL["current_requests"], at)}
+
     async def persons_on_duty(self, tx: Connection, at: datetime) -> set[str]:
         """Return everybody who is on duty."""
         return {f"person:{person_id}" for person_id, _ in await people_on_duty(tx, at)}

@@ -6,6 +6,7 @@ and are not effective, so keys are narrowed rather than left as they were.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from key2xs.policy.types import Key, Reason
 
 from .bases import BasisReader, BasisState
 from .look import BUNDLE_SUBJECT, Look, cut, refused
-from .store import LeaseStore
+from .store import LeaseStore, is_newer
 from .types import BasisKey, EndReason, KeyFacts, Lease, Verdict
 
 _SQL = load_queries("key2xs.grants")
@@ -48,16 +49,20 @@ class Evaluator:
 
     async def step(self, now: datetime) -> datetime | None:
         """Decide the next due subject; `now` when there was one, else when the next is due."""
-        subject = await self._database.transact(lambda tx: self._peek(tx, now))
-        if subject is None:
-            async with self._database.read() as tx:
-                due: datetime | None = await tx.fetchval(_SQL["next_mark"])
-                return due
+        claimed: list[str] = []
         try:
-            await self._database.transact(lambda tx: self._decide_marked(tx, now))
-        except Exception as error:  # noqa: BLE001 - its own failure must not stop the others
-            await self._database.transact(lambda tx, e=error: self._delay(tx, subject, now, e))  # type: ignore[misc]
-        return now
+            worked = await self._database.transact(lambda tx: self._decide_marked(tx, now, claimed))
+        except Exception as error:
+            if not claimed:
+                raise
+            # Its own failure must not stop the others.
+            await self._database.transact(lambda tx, e=error: self._delay(tx, claimed[-1], now, e))  # type: ignore[misc]
+            return now
+        if worked:
+            return now
+        async with self._database.read() as tx:
+            due: datetime | None = await tx.fetchval(_SQL["next_mark"])
+            return due
 
     async def evaluate(self, tx: Connection, subject: str, at: datetime) -> None:
         """Decide everything that one subject stands for, or mark what it fans out to."""
@@ -76,18 +81,16 @@ class Evaluator:
         if wanted:
             await tx.execute(_SQL["mark"], wanted, at)
 
-    async def _peek(self, tx: Connection, now: datetime) -> str | None:
-        row = await tx.fetchrow(_SQL["claim_mark"], now)
-        return row["subject"] if row else None
-
-    async def _decide_marked(self, tx: Connection, now: datetime) -> None:
+    async def _decide_marked(self, tx: Connection, now: datetime, claimed: list[str]) -> bool:
         row = await tx.fetchrow(_SQL["claim_mark"], now)
         if row is None:
-            return
+            return False
+        claimed.append(row["subject"])
         await self.evaluate(tx, row["subject"], now)
         _DECIDED.reach()
         await tx.execute(_SQL["clear_mark"], row["subject"], row["marks"])
         _CLEARED.reach()
+        return True
 
     async def _delay(self, tx: Connection, subject: str, now: datetime, error: Exception) -> None:
         row = await tx.fetchrow("SELECT failures FROM grant_mark WHERE subject = $1 FOR UPDATE", subject)
@@ -120,6 +123,8 @@ class Evaluator:
     async def _settle(self, tx: Connection, subject: str, at: datetime) -> None:
         """Bring the leases of one permit, person's duties or request in line with the facts."""
         state, people, cylinders, keys, bundle, heads = await self._read(tx, subject, at)
+        # A person may end a lease at this very moment: whoever comes second sees what the first did.
+        await self._ledger.lock_heads(tx, [lease.subject for lease in await self._leases_of(tx, subject)])
         leases = await self._leases_of(tx, subject)
         wishes = dict(state.wishes)
         for lease in leases:
@@ -167,6 +172,7 @@ class Evaluator:
             keys = {person: await self._keys.key_of(tx, person, at) for person in sorted(persons)}
             bundle = await self._bases.bundle(tx, at)
             subjects = {BUNDLE_SUBJECT, *state.heads}
+            subjects.update(head for wish in state.wishes.values() for head in wish.heads)
             subjects.update(head for facts in people.values() for head in facts.heads)
             subjects.update(head for facts in cylinders.values() for head in facts.heads)
             subjects.update(f"key:{key.id}" for key in keys.values() if key.id)
@@ -180,8 +186,7 @@ class Evaluator:
 
     async def _begin(self, tx: Connection, look: Look, heads: Mapping[str, int], *, silent: bool) -> None:
         wish = look.wish
-        ended = await self._store.last_end(tx, wish.key)
-        if ended is not None and wish.basis_at <= ended:
+        if not await is_newer(tx, wish):
             return  # P7: nothing comes back by itself.
         if wish.ends_at <= look.at:
             return
@@ -214,15 +219,18 @@ class Evaluator:
             reason: EndReason = "emptied" if verdict.allowed else "denied"
             await self._lose(tx, lease, state, look.cylinders, reason, text, look.at)
             return
-        if wish.basis_at > lease.basis_at and not state.silent:
-            await self._store.end(
-                tx,
-                [lease],
-                reason="renewed",
-                text="a newer basis took its place",
-                actor="system:policy",
-                at=look.at,
-            )
+        widens = wish.basis_at > lease.basis_at
+        # What was never in a lease for this (mapped late, isolated late, qualified late) may still come in; what
+        # was in one and was taken out does not come back without a newer basis.
+        late = verdict.allowed - lease.cylinders
+        late = late - await self._store.ever_covered(tx, lease.key) if late and not widens else late
+        if (widens or late) and not state.silent and await self._may_widen(tx):
+            if not widens:
+                kept |= late
+                verdict = replace(verdict, allowed=kept, denied=wish.cylinders - kept)
+                look = replace(look, wish=replace(wish, ends_at=min(wish.ends_at, lease.ends_at)))
+            text = "a newer basis took its place" if widens else "more of what it is for was allowed"
+            await self._store.end(tx, [lease], reason="renewed", text=text, actor="system:policy", at=look.at)
             await self._begin_renewed(tx, look, verdict, heads)
             return
         ends_at = min(lease.ends_at, wish.ends_at, look.first_refusal(verdict))
@@ -233,7 +241,8 @@ class Evaluator:
         # A fact that no longer matters stays listed with its present version: rows are never deleted, and a stale
         # version would keep the lease from ever being effective again.
         own = {**{subject: heads[subject] for subject in lease.facts}, **look.heads(heads)}
-        if (kept, now_state, ends_at) == (lease.cylinders, lease.state, lease.ends_at) and own == lease.facts:
+        same = (kept, now_state, ends_at) == (lease.cylinders, lease.state, lease.ends_at)
+        if same and own == lease.facts and lease.due_at is not None and lease.due_at > look.at:
             return
         narrowed = Verdict(kept, lease.cylinders - kept, verdict.reasons, verdict.until, verdict.bundle)
         await self._store.update(
@@ -246,6 +255,13 @@ class Evaluator:
             heads=own,
             at=look.at,
         )
+
+    async def _may_widen(self, tx: Connection) -> bool:
+        try:
+            await self._ledger.require_widening(tx)
+        except NarrowOnly:
+            return False
+        return True
 
     async def _begin_renewed(
         self, tx: Connection, look: Look, verdict: Verdict, heads: Mapping[str, int]

@@ -26,6 +26,7 @@ from key2xs.work.types import PermitFacts
 
 from .bases import BasisReader
 from .decide import facts_of
+from .store import is_newer
 from .types import BasisKey, KeyFacts, Wish
 from .wishes import permit_wishes
 
@@ -170,8 +171,7 @@ def _as_if_signed_on(facts: PermitFacts, person_id: PersonId, at: datetime, leas
 
 
 async def _ended_before(tx: Connection, wish: Wish) -> list[Missing]:
-    ended = await tx.fetchval(_SQL["last_end"], wish.key.person_id, wish.key.ref, wish.key.step)
-    if ended is None or wish.basis_at > ended:
+    if await is_newer(tx, wish):
         return []
     return [
         Missing(

@@ -55,7 +55,7 @@ class LeaseTimer:
                 f"person:{row['person_id']}" if row["basis_ref"].startswith("duty:") else row["basis_ref"]
                 for row in rows
             }
-            await tx.execute(_SQL["mark"], sorted(units), now)
+            await tx.execute(_SQL["mark_unless_waiting"], sorted(units), now)
         due: datetime | None = await tx.fetchval("SELECT min(due_at) FROM grant_lease WHERE due_at > $1", now)
         return due
 
@@ -84,6 +84,7 @@ class Sweep:
             for row in leases
         }
         units |= await self._bases.open_permits(tx, now)
+        units |= await self._bases.open_requests(tx, now)
         units |= await self._bases.persons_on_duty(tx, now)
         if units:
-            await tx.execute(_SQL["mark"], sorted(units), now)
+            await tx.execute(_SQL["mark_unless_waiting"], sorted(units), now)

@@ -23,9 +23,15 @@ FROM grant_lease AS lease WHERE lease.id = $1
 SELECT grant_id, subject, version FROM grant_fact WHERE grant_id = ANY($1::uuid[])
 
 -- name: last_end
--- When a lease for the same thing ended last.
-SELECT max(ended_at) FROM grant_lease
-WHERE person_id = $1 AND basis_ref = $2 AND basis_step = $3 AND state = 'ended'
+-- When a lease for the same thing ran out last, and when one was last taken away.
+SELECT max(ended_at) FILTER (WHERE end_reason IN ('lapsed', 'renewed')) AS ran_out,
+    max(ended_at) FILTER (WHERE end_reason NOT IN ('lapsed', 'renewed')) AS taken_away
+FROM grant_lease WHERE person_id = $1 AND basis_ref = $2 AND basis_step = $3 AND state = 'ended'
+
+-- name: ever_covered
+-- Every cylinder that any lease for the same thing ever held.
+SELECT DISTINCT cylinder_id FROM grant_cylinder WHERE grant_id IN (
+    SELECT id FROM grant_lease WHERE person_id = $1 AND basis_ref = $2 AND basis_step = $3)
 
 -- name: due_leases
 -- Leases whose start, end or decision falls due.
@@ -106,15 +112,17 @@ SELECT lease.*, lower(during) AS starts_at, upper(during) AS ends_at,
     ARRAY(SELECT cylinder_id FROM grant_cylinder WHERE grant_id = lease.id) AS cylinders
 FROM grant_lease AS lease JOIN grant_cylinder AS part ON part.grant_id = lease.id AND part.cylinder_id = $2
 WHERE lease.person_id = $1 AND lower(lease.during) <= $3
-  AND coalesce(lease.ended_at, upper(lease.during)) > $3 AND coalesce(part.removed_at, 'infinity') > $3
+  AND upper(lease.during) > $3 AND coalesce(lease.ended_at, 'infinity') > $3
+  AND coalesce(part.removed_at, 'infinity') > $3
 
 -- name: ended_before
--- The newest lease of a person on a cylinder that had ended by an instant.
+-- The newest lease of a person on a cylinder that no longer covered it at an instant, and since when.
 SELECT lease.*, lower(during) AS starts_at, upper(during) AS ends_at,
+    least(upper(during), lease.ended_at, part.removed_at) AS over_at,
     ARRAY(SELECT cylinder_id FROM grant_cylinder WHERE grant_id = lease.id) AS cylinders
 FROM grant_lease AS lease JOIN grant_cylinder AS part ON part.grant_id = lease.id AND part.cylinder_id = $2
-WHERE lease.person_id = $1 AND coalesce(lease.ended_at, upper(lease.during)) <= $3
-ORDER BY coalesce(lease.ended_at, upper(lease.during)) DESC LIMIT 1
+WHERE lease.person_id = $1 AND least(upper(during), lease.ended_at, part.removed_at) <= $3
+ORDER BY least(upper(during), lease.ended_at, part.removed_at) DESC LIMIT 1
 
 -- name: leases_of_basis
 -- All leases of one basis, newest first.
@@ -142,6 +150,10 @@ FROM grant_lease AS lease WHERE state <> 'ended' AND upper(during) <= $1 ORDER B
 -- Subjects to decide again, due at once.
 INSERT INTO grant_mark (subject, next_at) SELECT DISTINCT unnest($1::text[]), $2::timestamptz
 ON CONFLICT (subject) DO UPDATE SET marks = grant_mark.marks + 1, next_at = least(grant_mark.next_at, excluded.next_at)
+
+-- name: mark_unless_waiting
+-- The same for the clock's sake: what failed and waits for its next attempt goes on waiting.
+INSERT INTO grant_mark (subject, next_at) SELECT DISTINCT unnest($1::text[]), $2::timestamptz ON CONFLICT DO NOTHING
 
 -- name: claim_mark
 -- One due subject, for this worker only.
@@ -196,6 +208,10 @@ SELECT request.*, lower(during) AS starts_at, upper(during) AS ends_at,
     ARRAY(SELECT approver_id FROM grant_approval WHERE request_id = request.id AND decision = 'approve') AS approvers,
     (SELECT max(at) FROM grant_approval WHERE request_id = request.id) AS decided_at
 FROM grant_request AS request WHERE state = 'requested' ORDER BY asked_at
+
+-- name: current_requests
+-- All approved requests whose window has not passed.
+SELECT id FROM grant_request WHERE state = 'approved' AND upper(during) > $1
 
 -- name: current_requests_of_person
 -- Approved requests whose window has not passed.

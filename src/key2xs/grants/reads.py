@@ -81,10 +81,10 @@ async def covering_leases(
 
 async def ended_lease_before(
     tx: Connection, person_id: PersonId, cylinder_id: CylinderId, at: datetime
-) -> Lease | None:
-    """Return the newest lease of a person on a cylinder that had ended by an instant."""
+) -> tuple[Lease, datetime] | None:
+    """Return the newest lease of a person that had stopped covering a cylinder by an instant, and since when."""
     row = await tx.fetchrow(_SQL["ended_before"], person_id, cylinder_id, at)
-    return lease_of(row) if row is not None else None
+    return (lease_of(row), row["over_at"]) if row is not None else None
 
 
 async def leases_ending_before(tx: Connection, at: datetime, limit: int) -> list[Lease]:

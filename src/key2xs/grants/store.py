@@ -44,10 +44,10 @@ class LeaseStore:
         rows = await tx.fetch(_SQL["find_open"], ids, persons, basis_ref, subject)
         return await _with_facts(tx, [lease_of(row) for row in rows])
 
-    async def last_end(self, tx: Connection, key: BasisKey) -> datetime | None:
-        """Return when the newest earlier lease for the same thing ended."""
-        ended: datetime | None = await tx.fetchval(_SQL["last_end"], key.person_id, key.ref, key.step)
-        return ended
+    async def ever_covered(self, tx: Connection, key: BasisKey) -> frozenset[CylinderId]:
+        """Return every cylinder that any lease for the same thing ever held."""
+        rows = await tx.fetch(_SQL["ever_covered"], key.person_id, key.ref, key.step)
+        return frozenset(CylinderId(row["cylinder_id"]) for row in rows)
 
     async def insert(
         self,
@@ -133,14 +133,19 @@ class LeaseStore:
         at: datetime,
         parent: Entry | None = None,
     ) -> None:
-        """End leases for good; one entry each, behind `parent` when they end as one act."""
+        """End leases for good; one entry each, behind `parent` when they end as one act.
+
+        Leases that ended meanwhile are left as they are.
+        """
+        await self._ledger.lock_heads(
+            tx, [lease.subject for lease in leases] + list(parent.heads if parent else ())
+        )
+        still = {lease.id for lease in await self.find_open(tx, ids=[lease.id for lease in leases])}
+        leases = [lease for lease in leases if lease.id in still]
         if not leases:
             if parent is not None:
                 await self._ledger.record(tx, parent)
             return
-        await self._ledger.lock_heads(
-            tx, [lease.subject for lease in leases] + list(parent.heads if parent else ())
-        )
         entries = [_end_entry(lease, reason, text, actor, at) for lease in leases]
         numbers = await self._ledger.record_many(tx, ([parent] if parent else []) + entries)
         own = numbers[1:] if parent else numbers
@@ -230,6 +235,14 @@ class LeaseStore:
             for start in range(0, len(rest), CYLINDERS_PER_ENTRY)
         ]
         return (await self._ledger.record_many(tx, entries))[0]
+
+
+async def is_newer(tx: Connection, wish: Wish) -> bool:
+    """Tell whether a wish's basis is newer than the end of every earlier lease for the same thing (P7)."""
+    row = await tx.fetchrow(_SQL["last_end"], wish.key.person_id, wish.key.ref, wish.key.step)
+    ran_out, taken_away = (row["ran_out"], row["taken_away"]) if row is not None else (None, None)
+    signed_at = wish.signed_at or wish.basis_at
+    return (ran_out is None or wish.basis_at > ran_out) and (taken_away is None or signed_at > taken_away)
 
 
 def lease_of(row: asyncpg.Record) -> Lease:

@@ -35,8 +35,9 @@ class BasisKey:
 class Wish:
     """A lease that the facts ask for, before policy was asked.
 
-    `basis_at` is when the basis arose: a wish older than the end of an earlier lease for the same thing gives
-    nothing back. `longest` caps the lease. `heads` are the subjects whose change makes the wish stale.
+    `basis_at` is when the basis arose or was last renewed, by a fresh gas test too; `signed_at` is when somebody
+    last signed for it. A wish older than the end of an earlier lease for the same thing gives nothing back; where
+    that lease was taken away and did not just run out, only a newer signature counts. `longest` caps the lease. `heads` are the subjects whose change makes the wish stale.
     """
 
     key: BasisKey
@@ -48,6 +49,8 @@ class Wish:
     basis: Basis[FactWindow]
     longest: timedelta
     heads: frozenset[str]
+    signed_at: datetime | None = None
+    """None: the same as `basis_at`."""
     sod_conflicts: frozenset[str] | None = frozenset()
     locks_on: bool | None = None
     """Personal locks still on the permit's lock boxes (S3); None when it has none."""

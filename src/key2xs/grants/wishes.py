@@ -131,7 +131,8 @@ def _permit_wish(
         cylinders=cylinders,
         starts_at=max(starts),
         ends_at=min(ends),
-        basis_at=_basis_at(facts, signed_on),
+        basis_at=_renewed_at(facts, signed_on),
+        signed_at=_signed_at(facts, signed_on),
         basis=Basis(
             kind="permit_step",
             window=FactWindow(max(starts), min(ends)),
@@ -161,14 +162,16 @@ def _open_steps(facts: PermitFacts) -> Iterable[tuple[Step | None, frozenset[Cyl
     return [(step, (step.cylinders & facts.cylinders) or step.cylinders) for step in open_steps]
 
 
-def _basis_at(facts: PermitFacts, signed_on: datetime) -> datetime:
-    instants = [signed_on]
-    if facts.basis_at is not None:
-        instants.append(facts.basis_at)
-    if facts.gas is not None and facts.gas.standing == "safe":
-        # A fresh safe test is what renews a high-risk lease.
-        instants.append(facts.gas.at)
-    return max(instants)
+def _signed_at(facts: PermitFacts, signed_on: datetime) -> datetime:
+    return max(signed_on, facts.basis_at) if facts.basis_at is not None else signed_on
+
+
+def _renewed_at(facts: PermitFacts, signed_on: datetime) -> datetime:
+    signed_at = _signed_at(facts, signed_on)
+    # A fresh safe test is what renews a high-risk lease.
+    return (
+        max(signed_at, facts.gas.at) if facts.gas is not None and facts.gas.standing == "safe" else signed_at
+    )
 
 
 def _gas_window(test: GasTest | None) -> FactWindow:

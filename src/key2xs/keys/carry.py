@@ -148,7 +148,7 @@ def plan_key(
         # Nothing is dropped by our own choice: who gets the last slot is a person's decision.
         cannot |= {g.grant: CannotCarry(g.locks, why) for g in inside}
         program, carried = EMPTY_PROGRAM, {}
-    elif inside and program.opens_nothing:
+    elif inside and program.window_is_empty:
         cannot |= {g.grant: CannotCarry(g.locks, CannotWhy.WINDOW_BELOW_GRID) for g in inside}
         program, carried = EMPTY_PROGRAM, {}
     return KeyPlan(program, carried, cannot, _plan_again_at(grants, ends, limits=limits, at=at))

@@ -144,7 +144,7 @@ class EventStore:
             covered = covering[0].id if covering else None
             before = await ended_lease_before(tx, person_id, cylinder_id, occurred_at)
             if before is not None:
-                ended = (before.id, before.ended_at or before.ends_at)
+                ended = (before[0].id, before[1])
             possible = await tx.fetchrow(_SQL["was_possible"], cylinder_id, key.id, occurred_at) is not None
         found = classify(
             Evidence(

@@ -167,7 +167,7 @@ class Openers:
                 since=row["since"],
                 allowed_until=row["allowed_until"],
                 kind=row["kind"],
-                exposed_until=None if row["exposed_until"] >= FOR_EVER else row["exposed_until"],
+                exposed_until=stored_end(row["exposed_until"]),
             )
             for row in rows
         ]
@@ -224,6 +224,14 @@ class Openers:
         return found
 
 
+def stored_end(until: datetime) -> datetime | None:
+    """Return a stored end, None for one that never comes.
+
+    The driver writes `FOR_EVER` as PostgreSQL's infinity and reads infinity back without a time zone.
+    """
+    return None if until.replace(tzinfo=UTC) >= FOR_EVER else until
+
+
 def _stored(row: asyncpg.Record) -> _Row:
     return _Row(
         row["person_id"],
@@ -231,7 +239,7 @@ def _stored(row: asyncpg.Record) -> _Row:
         row["basis"],
         row["allowed_until"],
         row["kind"],
-        row["exposed_until"],
+        stored_end(row["exposed_until"]) or FOR_EVER,
     )
 
 
@@ -244,4 +252,4 @@ def _shown(until: datetime) -> str | None:
     return None if until >= FOR_EVER else until.isoformat()
 
 
-__all__ = ["FOR_EVER", "KeyExposure", "KeyId", "Openers", "Pair"]
+__all__ = ["FOR_EVER", "KeyExposure", "KeyId", "Openers", "Pair", "stored_end"]

@@ -74,8 +74,14 @@ class Program:
 
     @property
     def opens_nothing(self) -> bool:
-        """Say whether no lock can open with this program at any instant, wherever limits are honoured."""
-        return not self.rights or self._window_is_empty()
+        """Say whether no lock opens with this program. Limits do not count: a lock may ignore them."""
+        return not self.rights
+
+    @property
+    def window_is_empty(self) -> bool:
+        """Say whether the program ends before it starts; a lock that ignores limits opens all the same."""
+        end = self.last_end
+        return self.starts_at is not None and end is not None and end <= self.starts_at
 
     @property
     def last_end(self) -> datetime | None:
@@ -111,10 +117,6 @@ class Program:
     def without_rights(self) -> Program:
         """Return the same program with no rights: what a revocation writes."""
         return replace(self, rights=frozenset())
-
-    def _window_is_empty(self) -> bool:
-        end = self.last_end
-        return self.starts_at is not None and end is not None and end <= self.starts_at
 
 
 EMPTY_PROGRAM: Final = Program()

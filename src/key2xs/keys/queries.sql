@@ -162,8 +162,9 @@ UPDATE key_target SET generation = $2, desired = $3, block = $4, grants = $5, ca
     accepted_at = $8, delivered_at = $9, entry = $10 WHERE id = $1
 
 -- name: set_accepted
--- The vendor accepted the order.
-UPDATE key_target SET accepted_at = coalesce(accepted_at, $2), entry = $3 WHERE id = $1
+-- The vendor accepted the order; what was read before it says nothing about how far it is.
+UPDATE key_target SET accepted_at = coalesce(accepted_at, $2),
+    reading = jsonb_set(coalesce(reading, '{}'), '{state}', '"ordered"'), entry = $3 WHERE id = $1
 
 -- name: set_reading
 -- What the vendor said last.
@@ -344,7 +345,7 @@ WHERE cylinder_id = $1 AND key_id = $2 AND since <= $3 AND gone_at > $3 AND expo
 SELECT * FROM key_event WHERE arrived_at > $3 AND outcome = 'opened'
   AND (key_id = ANY($1::uuid[]) OR person_id = ANY($2::uuid[])
        OR (person_id IS NULL AND key_id IN (SELECT key_id FROM key_custody WHERE person_id = ANY($2::uuid[]))))
-ORDER BY occurred_at LIMIT 500
+ORDER BY occurred_at DESC LIMIT 2000
 
 -- name: set_class
 -- A row classed again.

@@ -5,4 +5,4 @@
 SELECT id FROM key_system WHERE name = $1
 UNION
 SELECT system.id FROM key_system AS system
-WHERE EXISTS (SELECT 1 FROM plant_cylinder WHERE vendor = system.vendor AND locking_system = $1)
+WHERE EXISTS (SELECT 1 FROM plant_cylinders WHERE vendor = system.vendor AND locking_system = $1)

@@ -8,7 +8,7 @@ from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, KeyId, PersonId
 from key2xs.core.sql import load_queries
 
-from .openers import FOR_EVER
+from .openers import stored_end
 from .registry import key_of
 from .targets import target_of
 from .types import StoredKey, Target
@@ -66,7 +66,7 @@ async def exposed_keys(tx: Connection, at: datetime, *, limit: int = MOST_ROWS) 
             stamp=row["stamp"],
             person_id=row["person_id"],
             cylinders=row["cylinders"],
-            until=None if row["until"] >= FOR_EVER else row["until"],
+            until=stored_end(row["until"]),
         )
         for row in await tx.fetch(_SQL["exposed_keys"], at, limit)
     ]

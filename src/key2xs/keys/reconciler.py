@@ -7,7 +7,6 @@ request of it can still be under way.
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -18,7 +17,6 @@ from key2xs.core.database import Connection, Database
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
 from key2xs.core.ids import KeySystemId, new_id
 from key2xs.core.sql import load_queries
-from key2xs.ledger import ReadEntry
 
 from .openers import Openers
 from .planner import Planner, Wanted
@@ -75,6 +73,16 @@ class Connected:
     deliver_ahead: timedelta
 
 
+# A plan that is in none of these states is on its way or in the key.
+_NOT_SENT = frozenset(
+    {ProgrammingState.PLANNING, ProgrammingState.ERROR, ProgrammingState.CANCELLED, ProgrammingState.OBSOLETE}
+)
+
+
+class _PlanChanged(Refused):
+    """What the key should hold changed while it was read; plan again, nothing was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Claim:
     target_id: object
@@ -98,13 +106,14 @@ class Reconciler:
         planner: Planner,
         openers: Openers,
         grants: GrantDecider,
+        clock: Clock,
         wall: Clock,
         worker: str | None = None,
     ) -> None:
         """Reconcile `system`; `wall` gives the real time that leases between workers need."""
         self._database, self._system = database, system
         self._registry, self._targets, self._planner, self._openers = registry, targets, planner, openers
-        self._grants, self._wall = grants, wall
+        self._grants, self._clock, self._wall = grants, clock, wall
         self._worker = worker or f"{os.uname().nodename}:{os.getpid()}"
         self.name = f"reconciler:{system.name}"
 
@@ -139,25 +148,36 @@ class Reconciler:
         await tx.execute(_SQL["release_work"], claim.target_id, claim.fence, next_at, failures, claim.marks)
 
     async def _converge(self, claim: _Claim, now: datetime) -> datetime:
+        # What is wanted is stored before the vendor is asked anything: a kill is on record though the vendor is down.
+        key, target, wanted = await self._plan(claim, now)
         if claim.took_over:
             await self._system.port.end_sessions()
             _TOOK_OVER.reach()
-        key, target, wanted = await self._plan(claim, now)
         reading = await self._system.port.read_key(key.external_id)
         _READ.reach()
         settled = await self._observe(key, target, reading, now)
         if key.adopted_at is None:
-            return now + WATCHED_REREAD  # Never written: only watched.
+            return await self._watch(key, target, reading, now)
         if key.blocked_at is not None:
             return await self._block(claim, key, target, reading, now)
         if not alike(reading.planned, wanted.program):
             await self._write(claim, key, target, wanted, reading, now)
             return now + POLL
-        if reading.programming_state is ProgrammingState.PLANNING and not _is_new_and_idle(reading, wanted):
-            await self._order(claim, key, target, now)
+        if reading.programming_state in _NOT_SENT and not _is_new_and_idle(reading, wanted):
+            await self._order(claim, key, target, wanted, now)
             return now + POLL
         await self._database.transact(lambda tx: self._targets.note_problem(tx, key, target, None, now))
         return self._next_look(target, wanted, settled=settled, now=now)
+
+    async def _watch(self, key: StoredKey, target: Target, reading: KeyReading, now: datetime) -> datetime:
+        """Look after a key that was never handed out through Key2XS: it is never written, whatever is wanted."""
+        problem = None
+        if key.blocked_at is not None and not reading.blocked:
+            problem = (
+                "never handed out through Key2XS, so it is not written: block it in the vendor's own tool"
+            )
+        await self._database.transact(lambda tx: self._targets.note_problem(tx, key, target, problem, now))
+        return now + WATCHED_REREAD
 
     async def _plan(self, claim: _Claim, now: datetime) -> tuple[StoredKey, Target, Wanted]:
         """Plan from grants that were decided on the facts of this very moment."""
@@ -178,7 +198,14 @@ class Reconciler:
     ) -> tuple[StoredKey, Target, Wanted]:
         key = await self._registry.get_key(tx, claim.key.id)
         target = await self._targets.ensure(tx, key, now)
-        wanted = await self._planner.plan(
+        wanted = await self._wanted(tx, key, now)
+        if await self._targets.wish(tx, key, target, wanted, now):
+            await self._openers.refresh(tx, key, now)
+            target = await self._targets.ensure(tx, key, now)
+        return key, target, wanted
+
+    async def _wanted(self, tx: Connection, key: StoredKey, now: datetime) -> Wanted:
+        return await self._planner.plan(
             tx,
             key,
             self._system.port.capabilities(key.kind),
@@ -186,10 +213,6 @@ class Reconciler:
             deliver_ahead=self._system.deliver_ahead,
             at=now,
         )
-        if await self._targets.wish(tx, key, target, wanted, now):
-            await self._openers.refresh(tx, key, now)
-            target = await self._targets.ensure(tx, key, now)
-        return key, target, wanted
 
     async def _observe(self, key: StoredKey, target: Target, reading: KeyReading, now: datetime) -> bool:
         """Store what the reading proves; True when the key holds exactly what is wanted."""
@@ -247,16 +270,20 @@ class Reconciler:
         _INTENT.reach()
         await self._call(call, now, lambda: port.write_program(key.external_id, wanted.program, reading))
         _WRITTEN.reach()
-        await self._order(claim, key, target, now)
+        await self._order(claim, key, target, wanted, now)
 
-    async def _order(self, claim: _Claim, key: StoredKey, target: Target, now: datetime) -> None:
+    async def _order(
+        self, claim: _Claim, key: StoredKey, target: Target, wanted: Wanted, now: datetime
+    ) -> None:
         call = await self._database.transact(
-            lambda tx: self._intend(tx, claim, key, target, None, "order", now)
+            lambda tx: self._intend(tx, claim, key, target, wanted, "order", now)
         )
         _BEFORE_ORDER.reach()
         await self._call(call, now, lambda: self._system.port.order(key.external_id))
         _ORDERED.reach()
-        await self._database.transact(lambda tx: self._accepted(tx, key, target, now))
+        # After the answer: an order that was accepted later than we think would make the bound too early.
+        accepted_at = self._clock.now()
+        await self._database.transact(lambda tx: self._accepted(tx, key, target, accepted_at))
 
     async def _block(
         self, claim: _Claim, key: StoredKey, target: Target, reading: KeyReading, now: datetime
@@ -272,7 +299,7 @@ class Reconciler:
                 lambda tx: self._intend(tx, claim, key, target, None, "order_block_list", now)
             )
             await self._call(call, now, self._system.port.order_block_list)
-            await self._database.transact(lambda tx: self._accepted(tx, key, target, now))
+            await self._database.transact(lambda tx: self._targets.note_block_order(tx, key, target, now))
         await self._database.transact(lambda tx: self._targets.note_problem(tx, key, target, None, now))
         return now + REREAD
 
@@ -290,11 +317,16 @@ class Reconciler:
         operation: str,
         now: datetime,
     ) -> object:
-        """Write the intent before the call, and with a program also that it may be on the key from now on."""
+        """Write the intent before the call, and before a write also that its program may be on the key from now on.
+
+        Nothing is written that was planned on grants that ended meanwhile: reading the key took its time.
+        """
         fence = await tx.fetchval(_SQL["check_fence"], claim.target_id, claim.fence)
         if fence is None:
             raise Retry(FIRST_RETRY, "another worker took this target over")
-        if wanted is not None:
+        if wanted is not None and (await self._wanted(tx, key, now)).program != wanted.program:
+            raise _PlanChanged("what the key should hold changed while it was read")
+        if wanted is not None and operation == "write_program":
             await self._targets.note_program(tx, key, wanted.program, wanted.grants, origin="ours", at=now)
             await self._openers.refresh(tx, key, now)
         call = new_id()
@@ -318,7 +350,7 @@ class Reconciler:
 
     async def _failed(self, claim: _Claim, error: CallFailed, now: datetime) -> timedelta:
         """Say how long to wait, and show the trouble where a person must act or it lasts."""
-        if isinstance(error, BaseChanged):
+        if isinstance(error, BaseChanged | _PlanChanged):
             return timedelta(0)
         if isinstance(error, Retry):
             backed_off: timedelta = min(LONGEST_RETRY, FIRST_RETRY * int(2 ** min(claim.failures, 6)))
@@ -342,41 +374,6 @@ class Reconciler:
         if wanted.plan_again_at is not None:
             times.append(wanted.plan_again_at)
         return min(times)
-
-
-class TargetMarker:
-    """A reader of the log that makes targets due; it decides and writes nothing at vendors."""
-
-    name = "targets"
-
-    def __init__(self, registry: Registry, targets: Targets) -> None:
-        """Make targets with `targets` for keys seen for the first time."""
-        self._registry, self._targets = registry, targets
-
-    async def handle(self, tx: Connection, entries: Sequence[ReadEntry]) -> None:
-        """Make due every key of a person whose grants or custody changed, and every key that changed itself."""
-        persons: set[str] = set()
-        keys: set[str] = set()
-        for entry in entries:
-            if entry.kind.startswith(("grants:lease:", "keys:custody:")):
-                persons.update(s.partition(":")[2] for s in entry.subjects if s.startswith("person:"))
-            if entry.kind.startswith(("keys:custody:", "keys:key:")):
-                keys.update(s.partition(":")[2] for s in entry.subjects if s.startswith("key:"))
-        if any(entry.kind == "keys:system:inventory" for entry in entries):
-            # Whoever asks who can open a cabinet wants to hear of keys that nobody handed out here, too.
-            keys.update(str(row["id"]) for row in await tx.fetch(_SQL["keys_without_target"]))
-        if not persons and not keys:
-            return
-        at = max(entry.recorded_at for entry in entries)
-        lane = min(int(entry.kind in _URGENT) ^ 1 for entry in entries)
-        rows = await tx.fetch(_SQL["keys_to_mark"], sorted(persons), sorted(keys), at)
-        for row in rows:
-            key = await self._registry.get_key(tx, row["id"])
-            target = await self._targets.ensure(tx, key, at)
-            await tx.execute(_SQL["mark_work"], target.id, at, lane)
-
-
-_URGENT = frozenset({"grants:lease:end", "keys:key:block", "keys:custody:take_back"})
 
 
 def _is_new_and_idle(reading: KeyReading, wanted: Wanted) -> bool:

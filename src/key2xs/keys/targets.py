@@ -132,6 +132,11 @@ class Targets:
         await tx.execute(_SQL["set_ordered"], key.id, at, entry)
         await tx.execute(_SQL["set_accepted"], target.id, at, entry)
 
+    async def note_block_order(self, tx: Connection, key: StoredKey, target: Target, at: datetime) -> None:
+        """Note that the vendor accepted the order of the block list; it says nothing about any program."""
+        entry = await self._tell(tx, "keys:target:accept", key, {"generation": target.generation}, at)
+        await tx.execute(_SQL["set_accepted"], target.id, at, entry)
+
     async def note_fetched(self, tx: Connection, key: StoredKey, at: datetime) -> None:
         """Note that the device took the newest order and has not acknowledged it."""
         if await tx.fetchval(_SQL["unfetched_program"], key.id):

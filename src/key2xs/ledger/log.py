@@ -22,6 +22,8 @@ class Head:
     root: bytes
     first_position: int
     narrow_only_why: str | None
+    follows: str | None = None
+    """The last checkpoint of the origin before this one, when that one was lost."""
 
 
 async def find_head(tx: Connection) -> Head:
@@ -42,6 +44,7 @@ async def find_head(tx: Connection) -> Head:
         root=bytes(row["root"]),
         first_position=row["first_position"],
         narrow_only_why=row["narrow_only_why"],
+        follows=row["follows"],
     )
 
 

@@ -16,8 +16,11 @@ from key2xs.core.sql import load_queries
 
 from .checkpoint import Checkpoint, open_checkpoint
 from .copies import CheckpointCopy
+from .entry import Entry, Lane
 from .merkle import root_of
 from .note import Signer, Verifier
+from .sequencer import LOG_SUBJECT
+from .service import Ledger
 from .tiles import root_at, root_tiles
 
 _SQL = load_queries("key2xs.ledger")
@@ -26,11 +29,16 @@ EMPTY_ROOT = root_of([])
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What was found. `lost` says what the database no longer has; then the caller records an entry about it."""
+    """What was found.
+
+    `lost` says what the database no longer has. Then the caller records the entry that opens the new origin, with
+    the old checkpoint `follows` in it; nothing else is sequenced before that entry.
+    """
 
     origin: str
     vkey: str
     lost: str | None = None
+    follows: str | None = None
 
 
 async def open_log(
@@ -60,7 +68,30 @@ async def open_log(
             problem = await _compare(tx, head, kept)
             if problem is not None:
                 return await _open_after_loss(tx, head, origin, seed, at, kept)
+        if head["follows"] is not None and not head["size"]:
+            return Opened(head["origin_name"], head["vkey"], head["narrow_only_why"], head["follows"])
         return Opened(head["origin_name"], head["vkey"])
+
+
+async def tell_loss(tx: Connection, ledger: Ledger, opened: Opened, at: datetime) -> None:
+    """Record, once, the entry that opens an origin after a loss and commits to the last checkpoint before it.
+
+    Nothing else is sequenced in that origin before this entry.
+    """
+    if opened.lost is None or await tx.fetchval(_SQL["opening_told"], [LOG_SUBJECT], opened.origin):
+        return
+    await ledger.record(
+        tx,
+        Entry(
+            kind="ledger:origin:open",
+            occurred_at=at,
+            recorded_at=at,
+            actor="system:ledger",
+            subjects=(LOG_SUBJECT,),
+            body={"lost": opened.lost, "origin": opened.origin, "follows": opened.follows},
+            lane=Lane.CONTROL,
+        ),
+    )
 
 
 async def allow_widening(tx: Connection) -> None:
@@ -71,7 +102,7 @@ async def allow_widening(tx: Connection) -> None:
 async def _compare(tx: Connection, head: asyncpg.Record, kept: bytes) -> str | None:
     """Say how the database differs from the kept checkpoint, or None when it continues it."""
     if head["follows"] == kept.decode():
-        # We died after opening this origin and before its first checkpoint: the loss was told already.
+        # We died after opening this origin and before its first checkpoint: the same loss, to be told once.
         return None
     published = kept.decode().split("\n", 1)[0]
     if published != head["origin_name"]:
@@ -117,7 +148,7 @@ async def _open_origin(
     vkey = signer.verifier.vkey
     await tx.execute(_SQL["open_origin"], number, name, first_position, at, vkey, follows)
     await tx.execute(_SQL["set_head_origin"], number, EMPTY_ROOT, at if why else None, why)
-    return Opened(name, vkey, lost=why)
+    return Opened(name, vkey, lost=why, follows=follows)
 
 
 def _number(name: str, origin: str) -> int:

@@ -76,6 +76,14 @@ SELECT seq, lane, recorded_at, subjects, streams, draft FROM log_pending WHERE l
 SELECT seq, lane, recorded_at, subjects, streams, draft FROM log_pending
 WHERE lane = 1 AND seq < $1 AND subjects && $2::text[] ORDER BY seq LIMIT $3
 
+-- name: pending_opening
+-- The entry that opens a new origin.
+SELECT seq, lane, recorded_at, subjects, streams, draft FROM log_pending WHERE subjects = $1::text[] ORDER BY seq LIMIT 1
+
+-- name: opening_told
+-- Whether the entry that opens an origin was recorded.
+SELECT true FROM log_body WHERE subjects && $1::text[] AND kind = 'ledger:origin:open' AND body->>'origin' = $2 LIMIT 1
+
 -- name: pending_count
 -- How many entries wait.
 SELECT count(*) FROM log_pending

@@ -34,6 +34,7 @@ BATCH = (
 )
 OFFICE = "key2xs.sequencer"
 CHANNEL = "key2xs_log"
+LOG_SUBJECT = "log:site"
 PARTITIONS_EVERY = timedelta(days=1)
 PARTITION_MONTHS_AHEAD = 2
 
@@ -54,6 +55,7 @@ class _Stand:
     origin_name: str
     first_position: int
     edge: TreeEdge
+    follows_another: bool
 
 
 class Sequencer:
@@ -114,7 +116,9 @@ class Sequencer:
         newest = await connection.fetchrow(_SQL["newest_checkpoint"], taken["origin"])
         if newest is not None:
             self._copy.keep(newest["note"].encode())
-        return _Stand(taken["fence"], taken["origin"], head.origin, head.first_position, edge)
+        return _Stand(
+            taken["fence"], taken["origin"], head.origin, head.first_position, edge, head.follows is not None
+        )
 
     async def _make_partitions(self, connection: asyncpg.Connection, now: datetime) -> None:
         if self._partitions_due is None or now >= self._partitions_due:
@@ -123,7 +127,11 @@ class Sequencer:
 
     async def _sequence(self, connection: asyncpg.Connection, stand: _Stand, now: datetime) -> bool:
         async with connection.transaction():
-            waiting = await next_batch(connection, BATCH)
+            if stand.follows_another and not stand.edge.size:
+                # An origin that follows a lost one begins with the entry that commits to the old checkpoint.
+                waiting = await connection.fetch(_SQL["pending_opening"], [LOG_SUBJECT])
+            else:
+                waiting = await next_batch(connection, BATCH)
             if not waiting:
                 return False
             note, edge = await self._write_batch(connection, stand, waiting, now)

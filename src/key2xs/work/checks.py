@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from .payload import SPEC_VERSION, BadPayload, Envelope, Member, PermitData, Problem
 
 FUTURE_TOLERANCE = timedelta(minutes=5)  # how far a sender's clock may be ahead of ours
@@ -13,7 +15,22 @@ PERMIT_TYPES = frozenset({
 })  # fmt: skip
 """Types a bundle can know. Another one is kept, and counts as unknown."""
 
-STEP_STATES = frozenset({"waiting", "authorised", "started", "paused", "done", "cancelled"})
+# Permits live for months; other years are a sender's "none", and the first and last ones overflow in UTC.
+_FIRST_YEAR, _LAST_YEAR = 1990, 2199
+
+
+def check_storable(value: object, path: str = "") -> Iterator[Problem]:
+    """Find what no database keeps: NUL characters, and instants at the ends of the calendar."""
+    if isinstance(value, str) and "\0" in value:
+        yield Problem(path, "holds a NUL character")
+    elif isinstance(value, datetime) and not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        yield Problem(path, f"lies outside the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from check_storable(getattr(value, name), f"{path}.{name}".lstrip("."))
+    elif isinstance(value, tuple):
+        for place, item in enumerate(value):
+            yield from check_storable(item, f"{path}[{place}]")
 
 
 def check_envelope(event: Envelope, *, received_at: datetime) -> None:
@@ -40,7 +57,12 @@ def check_permit(event: Envelope, data: PermitData) -> None:
     Raises:
         BadPayload: names every field that is wrong.
     """
-    problems = [*_permit_problems(event, data), *_step_problems(data), *_people_problems(data.people)]
+    problems = [
+        *check_storable(data, "data"),
+        *_permit_problems(event, data),
+        *_step_problems(data),
+        *_people_problems(data.people),
+    ]
     problems += _test_problems(data)
     if problems:
         raise BadPayload(*problems, record=event.id)

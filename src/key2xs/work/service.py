@@ -20,7 +20,7 @@ from key2xs.core.ids import PermitId, new_id
 from key2xs.ledger import Entry, Lane
 from key2xs.plant import cylinders_of_assets, find_area, normalise
 
-from .checks import PERMIT_TYPES, check_envelope, check_permit
+from .checks import PERMIT_TYPES, check_envelope, check_permit, check_storable
 from .desk import SQL, Desk, native_states
 from .document import references_of, tell, to_document
 from .feed import hear
@@ -87,6 +87,8 @@ async def receive_event(
     message = take(desk, source, body, received_at=require_utc(received_at), webhook_id=webhook_id)
     try:
         envelope = ENVELOPE.read(body)
+        if problems := tuple(check_storable(envelope)):
+            raise BadPayload(*problems)  # noqa: TRY301 - one way out
     except BadPayload as error:
         outcome = await find_twin(tx, message, "") or await refuse(tx, desk, message, None, error.problems)
     else:

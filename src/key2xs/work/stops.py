@@ -137,7 +137,7 @@ def _areas(event: Envelope, scope: Any) -> list[str]:
         named.append((event.subject or "").removeprefix(_SUBJECT).strip())
     if isinstance(scope, dict) and isinstance(scope.get("area"), str):
         named.append(scope["area"].strip())
-    by_form = {normalise(area): area for area in reversed(named) if area}
+    by_form = {normalise(area): area for area in reversed(named) if area.isprintable() and normalise(area)}
     if not by_form:
         raise BadPayload(Problem("subject", "must be area:<id>"), record=event.id)
     return [by_form[form] for form in sorted(by_form)]

@@ -11,14 +11,13 @@ from litestar.params import QueryParameter
 from key2xs.access import Permission
 from key2xs.api.explaining import explain_pair, find_person
 from key2xs.api.exposing import ExposureOut, expose_keys, key_exposure, keys_of_persons, latest, worst
+from key2xs.api.paging import At, Name, OptionalName
 from key2xs.api.shapes import Explained
 from key2xs.api.web import Web, WebPart
 from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput, NotFound
 from key2xs.core.ids import CompanyId, parse_id
 from key2xs.identity import Company, find_company, get_company, persons_of_company
-
-Name = Annotated[str | None, QueryParameter(max_length=200)]
 
 
 class NoBound(msgspec.Struct, frozen=True):
@@ -59,7 +58,7 @@ async def explain(
     web: WebPart,
     person: Annotated[str, QueryParameter(max_length=200, description="Id, or `scheme:reference`.")],
     cylinder: Annotated[str, QueryParameter(max_length=200, description="Id, stamp or vendor id.")],
-    at: datetime | None = None,
+    at: At = None,
 ) -> Explained:
     """Every basis a person has at a cylinder, decided at an instant, with what is missing and how far the key is."""
     async with web.services.database.read() as tx:
@@ -72,7 +71,9 @@ async def explain(
     tags=["answers"],
     summary="Until when could keys still open",
 )
-async def exposure(web: WebPart, key: Name = None, person: Name = None, company: Name = None) -> ExposureOut:
+async def exposure(
+    web: WebPart, key: OptionalName = None, person: OptionalName = None, company: OptionalName = None
+) -> ExposureOut:
     """Exposure of one key, or of all keys of a person or a company: name exactly one of them."""
     named = {name: value for name, value in (("key", key), ("person", person), ("company", company)) if value}
     if len(named) != 1:
@@ -96,7 +97,7 @@ async def exposure(web: WebPart, key: Name = None, person: Name = None, company:
     tags=["answers"],
     summary="How fast could all access of this company be revoked",
 )
-async def how_fast(web: WebPart, company: str) -> HowFast:
+async def how_fast(web: WebPart, company: Name) -> HowFast:
     """Answer as if every grant of the company ended now and nothing further reached its keys."""
     at = web.now
     async with web.services.database.read() as tx:

@@ -6,11 +6,12 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.params import FromQuery, JSONBody
 
 from key2xs.access import Permission, Proposal
 from key2xs.api.acts import perform
 from key2xs.api.auth import require, require_person
-from key2xs.api.paging import USUAL_PAGE, Cursor, Limit, after, next_cursor
+from key2xs.api.paging import USUAL_PAGE, Cursor, Id, Limit, after, next_cursor
 from key2xs.api.revoking import Revoked, carry_out
 from key2xs.api.web import CallerPart, Web, WebPart
 from key2xs.core.database import Connection
@@ -135,7 +136,7 @@ async def zones(web: WebPart) -> ZoneList:
     summary="Switch a zone's mode",
 )
 async def switch_zone(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, zone: UUID, data: ZoneMode
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, zone: Id, data: JSONBody[ZoneMode]
 ) -> Response[Any]:
     """Narrowing to *observe* is done at once; *advise* and *enforce* wait for a second person (202)."""
     zone_id = ZoneId(zone)
@@ -186,7 +187,7 @@ async def bundles(web: WebPart) -> BundleList:
     summary="Propose a bundle",
 )
 async def propose(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: NewBundle
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: JSONBody[NewBundle]
 ) -> Response[BundleMade]:
     """Check a site's policies and store them; they decide nothing until somebody else activates them."""
 
@@ -214,7 +215,7 @@ async def propose(
     summary="Put a bundle in force, as the second person",
 )
 async def activate(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, bundle: UUID
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, bundle: Id
 ) -> Response[BundleOut]:
     """Put a proposed bundle in force. Whoever proposed it cannot; all grants are decided again."""
 
@@ -237,7 +238,7 @@ async def activate(
 )
 async def proposals(
     web: WebPart,
-    only_open: bool = True,  # noqa: FBT001, FBT002 - a query parameter
+    only_open: FromQuery[bool] = True,  # noqa: FBT002 - a query parameter
     cursor: Cursor = None,
     limit: Limit = USUAL_PAGE,
 ) -> ProposalPage:
@@ -259,7 +260,7 @@ async def proposals(
     summary="Confirm, as the second person",
 )
 async def confirm(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, proposal: UUID
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, proposal: Id
 ) -> Response[Decided]:
     """Confirm a proposal of somebody else; the act happens in the same instant."""
 
@@ -277,7 +278,7 @@ async def confirm(
     summary="Refuse or take back",
 )
 async def refuse(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, proposal: UUID
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, proposal: Id
 ) -> Response[Decided]:
     """Refuse a proposal, or take back one's own."""
 
@@ -291,7 +292,7 @@ async def refuse(
     return await perform(web, request, caller, work)
 
 
-async def confirm_proposal(tx: Connection, web: Web, caller: Any, proposal: UUID) -> Decided:
+async def confirm_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) -> Decided:
     """Confirm as the second person, and do the act in the same transaction.
 
     Raises:

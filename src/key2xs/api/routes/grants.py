@@ -6,13 +6,13 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import QueryParameter
+from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from key2xs.access import Permission
 from key2xs.api.acts import perform
 from key2xs.api.auth import require_person
 from key2xs.api.explaining import find_person
-from key2xs.api.paging import USUAL_PAGE, Cursor, Limit, after, next_cursor
+from key2xs.api.paging import USUAL_PAGE, Cursor, Id, Limit, after, next_cursor
 from key2xs.api.revoking import Revocation, Revoked, revoke
 from key2xs.api.shapes import GrantOut, grant_out
 from key2xs.api.web import CallerPart, WebPart
@@ -79,21 +79,23 @@ class RequestList(msgspec.Struct, frozen=True):
 @get("/api/v1/grants", permission=Permission.GRANTS_LEASE_READ, tags=["grants"], summary="Grants")
 async def grants(
     web: WebPart,
-    state: Annotated[list[str] | None, QueryParameter(description="scheduled, active, held, ended.")] = None,
-    person: UUID | None = None,
-    cylinder: UUID | None = None,
+    states: Annotated[
+        list[str] | None, QueryParameter(name="state", description="scheduled, active, held, ended.")
+    ] = None,
+    person: FromQuery[UUID | None] = None,
+    cylinder: FromQuery[UUID | None] = None,
     basis: Annotated[str | None, QueryParameter(max_length=200)] = None,
     cursor: Cursor = None,
     limit: Limit = USUAL_PAGE,
 ) -> GrantPage:
     """Grants, the newest first, a page at a time."""
-    if set(state or ()) - _STATES:
+    if set(states or ()) - _STATES:
         raise InvalidInput("state", f"must be some of {', '.join(sorted(_STATES))}")
     start = after(cursor)
     async with web.services.database.read() as tx:
         found = await list_leases(
             tx,
-            states=state,  # type: ignore[arg-type]
+            states=states,  # type: ignore[arg-type]
             person_id=PersonId(person) if person else None,
             basis_ref=basis,
             cylinder_id=CylinderId(cylinder) if cylinder else None,
@@ -109,7 +111,7 @@ async def grants(
     tags=["grants"],
     summary="One grant",
 )
-async def grant(web: WebPart, grant: UUID) -> GrantOut:
+async def grant(web: WebPart, grant: Id) -> GrantOut:
     """One grant, open or ended."""
     async with web.services.database.read() as tx:
         lease = await get_lease(tx, grant)
@@ -126,7 +128,7 @@ async def grant(web: WebPart, grant: UUID) -> GrantOut:
     summary="Revoke a grant, a key, a person or a company",
 )
 async def revoke_(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: Revocation
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: JSONBody[Revocation]
 ) -> Response[Revoked]:
     """One grant, key or person at once. A company waits for a second person (202). `dry_run` only looks."""
 
@@ -151,7 +153,7 @@ async def revoke_(
     summary="Revoke one grant",
 )
 async def revoke_grant(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, grant: UUID, data: Decide
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, grant: Id, data: JSONBody[Decide]
 ) -> Response[Revoked]:
     """End one grant for good."""
     if len(data.reason.strip()) < 3:
@@ -178,7 +180,7 @@ async def requests(web: WebPart) -> RequestList:
     tags=["requests"],
     summary="One request",
 )
-async def one_request(web: WebPart, asked: UUID) -> RequestOut:
+async def one_request(web: WebPart, asked: Id) -> RequestOut:
     """One request and where it stands."""
     async with web.services.database.read() as tx:
         return _out(await web.services.requests.find(tx, RequestId(asked)))
@@ -192,7 +194,7 @@ async def one_request(web: WebPart, asked: UUID) -> RequestOut:
     summary="Ask for access",
 )
 async def ask(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: Ask
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: JSONBody[Ask]
 ) -> Response[RequestOut]:
     """Ask for access, for oneself or another. Needs one approver, an emergency two; never the holder."""
     requester = require_person(caller).person_id
@@ -231,7 +233,7 @@ async def ask(
     summary="Approve a request",
 )
 async def approve(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, asked: UUID, data: Decide
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, asked: Id, data: JSONBody[Decide]
 ) -> Response[RequestOut]:
     """Approve. Whoever asks does not, and whoever would hold the key never."""
     return await _decide(web, request, caller, asked, data, approve=True)
@@ -245,7 +247,7 @@ async def approve(
     summary="Refuse a request",
 )
 async def refuse(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, asked: UUID, data: Decide
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, asked: Id, data: JSONBody[Decide]
 ) -> Response[RequestOut]:
     """Refuse, for good."""
     return await _decide(web, request, caller, asked, data, approve=False)
@@ -255,8 +257,8 @@ async def _decide(
     web: WebPart,
     request: Request[Any, Any, Any],
     caller: CallerPart,
-    asked: UUID,
-    data: Decide,
+    asked: Id,
+    data: JSONBody[Decide],
     *,
     approve: bool,
 ) -> Response[RequestOut]:

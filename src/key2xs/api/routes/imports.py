@@ -13,6 +13,7 @@ from litestar.params import QueryParameter
 from key2xs import plant
 from key2xs.access import Permission
 from key2xs.api.acts import perform
+from key2xs.api.paging import Name
 from key2xs.api.web import CallerPart, Web, WebPart
 from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput, NotFound
@@ -63,7 +64,7 @@ async def import_file(
     web: WebPart,
     request: Request[Any, Any, Any],
     caller: CallerPart,
-    kind: str,
+    kind: Name,
     dry_run: Annotated[bool, QueryParameter(description="Only report.")] = False,  # noqa: FBT002 - a query parameter
 ) -> Response[ImportOut]:
     """Import rows of one kind (`text/csv`, UTF-8, with a header). A wrong row is reported and left out."""

@@ -6,12 +6,12 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import QueryParameter
+from litestar.params import JSONBody, QueryParameter
 
 from key2xs.access import Permission
 from key2xs.api.acts import perform
 from key2xs.api.explaining import find_person
-from key2xs.api.paging import USUAL_PAGE, Limit
+from key2xs.api.paging import USUAL_PAGE, Limit, Name
 from key2xs.api.shapes import KeyOut, key_out
 from key2xs.api.web import CallerPart, Web, WebPart
 from key2xs.core.database import Connection
@@ -99,7 +99,7 @@ async def out(web: WebPart) -> KeysOut:
     tags=["keys"],
     summary="One key by id or stamp",
 )
-async def key(web: WebPart, name: str) -> KeyOut:
+async def key(web: WebPart, name: Name) -> KeyOut:
     """One key with its holder and how far its program is."""
     async with web.services.database.read() as tx:
         return await _shown(tx, web, await web.services.registry.get_key(tx, name))
@@ -113,7 +113,7 @@ async def key(web: WebPart, name: str) -> KeyOut:
     summary="Hand a key to a person",
 )
 async def hand_out(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: str, data: HandOut
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name, data: JSONBody[HandOut]
 ) -> Response[KeyOut]:
     """Hand a key to a person. The first hand-out through Key2XS adopts the key: from then on it is written."""
 
@@ -135,13 +135,14 @@ async def hand_out(
     summary="Take a key back",
 )
 async def take_back(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: str
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name
 ) -> Response[KeyOut]:
     """Take a key back; its program is emptied at the next contact."""
 
     async def work(tx: Connection) -> KeyOut:
         found = await web.services.registry.get_key(tx, name)
         await web.services.custody.take_back(tx, found.id, actor=caller.actor, at=web.now)
+        await web.services.kill.narrow_key(tx, found.id, web.now)
         return await _shown(tx, web, found)
 
     return await perform(web, request, caller, work)
@@ -155,7 +156,7 @@ async def take_back(
     summary="Block a key that is lost or stolen",
 )
 async def block(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: str, data: Reason
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name, data: JSONBody[Reason]
 ) -> Response[KeyOut]:
     """Put a key on the block list. Emergency keys are refused (they never enter one)."""
 
@@ -163,6 +164,7 @@ async def block(
         found = await web.services.registry.get_key(tx, name)
         custody = web.services.custody
         done = await custody.block(tx, found.id, reason=data.reason, actor=caller.actor, at=web.now)
+        await web.services.kill.narrow_key(tx, found.id, web.now)
         return await _shown(tx, web, done)
 
     return await perform(web, request, caller, work)

@@ -4,10 +4,11 @@ import hmac
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, asgi, post, route
+from litestar import Request, Response, asgi, route
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
+from key2xs.api.paging import Name
 from key2xs.api.web import Web, WebPart
 from key2xs.identity.scim.app import scim_app
 from key2xs.work import BODY_LIMIT, Answer
@@ -43,32 +44,26 @@ def scim_mount(web: Web) -> ASGIRouteHandler:
     return scim
 
 
-@post(
+@route(
     "/webhooks/ptw/{source:str}",
+    http_method=["OPTIONS", "POST"],
     public=True,
     status_code=202,
     request_max_body_size=BODY_LIMIT,
     tags=["webhooks"],
     summary="Take in a permit event (CloudEvents, Standard Webhooks signature)",
 )
-async def permit_event(web: WebPart, request: Request[Any, Any, Any], source: str) -> Response[bytes]:
-    """Take in one `key2xs.ptw.v1` event: 202 taken, 204 known already, 4xx with a problem document."""
-    answer = await web.webhook.receive(source, dict(request.headers), await request.body())
+async def permit_event(web: WebPart, request: Request[Any, Any, Any], source: Name) -> Response[bytes]:
+    """Take in one `key2xs.ptw.v1` event: 202 taken, 204 known already, 4xx with a problem document.
+
+    OPTIONS answers a sender that asks whether it may send (CloudEvents webhook handshake).
+    """
+    headers = dict(request.headers)
+    if request.method == "OPTIONS":
+        return _response(web.webhook.handshake(source, headers))
+    answer = await web.webhook.receive(source, headers, await request.body())
     web.runtime.wake()
     return _response(answer)
-
-
-@route(
-    "/webhooks/ptw/{source:str}",
-    http_method="OPTIONS",
-    public=True,
-    status_code=200,
-    tags=["webhooks"],
-    summary="May I send here (CloudEvents webhook handshake)",
-)
-async def handshake(web: WebPart, request: Request[Any, Any, Any], source: str) -> Response[bytes]:
-    """Answer a sender that asks whether it may send."""
-    return _response(web.webhook.handshake(source, dict(request.headers)))
 
 
 def _response(answer: Answer) -> Response[bytes]:
@@ -78,4 +73,4 @@ def _response(answer: Answer) -> Response[bytes]:
     return Response(body, status_code=answer.status, headers=headers, media_type=media_type)
 
 
-HANDLERS = (permit_event, handshake)
+HANDLERS = (permit_event,)

@@ -6,9 +6,11 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.params import JSONBody
 
 from key2xs.access import Permission
 from key2xs.api.acts import perform
+from key2xs.api.paging import At, Id, Name
 from key2xs.api.routes.answers import company_of
 from key2xs.api.shapes import GrantOut, KeyOut, grant_out, key_out
 from key2xs.api.web import CallerPart, WebPart
@@ -87,7 +89,7 @@ class CompanyList(msgspec.Struct, frozen=True):
     tags=["identity"],
     summary="One person, without the name",
 )
-async def person(web: WebPart, person: UUID, at: datetime | None = None) -> PersonOut:
+async def person(web: WebPart, person: Id, at: At = None) -> PersonOut:
     """Status, qualifications, duties, keys and newest grants of one person."""
     instant, person_id = web.instant(at), PersonId(person)
     async with web.services.database.read() as tx:
@@ -117,7 +119,7 @@ async def person(web: WebPart, person: UUID, at: datetime | None = None) -> Pers
     summary="Show a person's name, for a stated purpose",
 )
 async def reveal(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, person: UUID, data: Purpose
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, person: Id, data: JSONBody[Purpose]
 ) -> Response[NameOut]:
     """Show a name. The log tells who asked and why, about this person."""
     if not data.purpose.strip():
@@ -156,7 +158,7 @@ async def companies(web: WebPart) -> CompanyList:
     tags=["identity"],
     summary="One company by id or code",
 )
-async def company(web: WebPart, company: str) -> CompanyDetail:
+async def company(web: WebPart, company: Name) -> CompanyDetail:
     """One company and everybody with a contract now or later."""
     async with web.services.database.read() as tx:
         found = await company_of(tx, company)

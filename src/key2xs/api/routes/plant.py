@@ -9,7 +9,7 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from key2xs.access import Permission
-from key2xs.api.paging import USUAL_PAGE, Cursor, Limit, after, next_cursor
+from key2xs.api.paging import USUAL_PAGE, At, Cursor, Limit, Name, after, next_cursor
 from key2xs.api.web import Web, WebPart
 from key2xs.core.database import Connection
 from key2xs.core.errors import NotFound
@@ -150,7 +150,7 @@ async def cylinders(
     tags=["plant"],
     summary="One cylinder by id, stamp or vendor id",
 )
-async def cylinder(web: WebPart, name: str) -> CylinderOut:
+async def cylinder(web: WebPart, name: Name) -> CylinderOut:
     """One cylinder."""
     async with web.services.database.read() as tx:
         return cylinder_out(await get_cylinder(tx, name))
@@ -162,7 +162,7 @@ async def cylinder(web: WebPart, name: str) -> CylinderOut:
     tags=["answers"],
     summary="Who can open this cylinder, and why",
 )
-async def who_can_open(web: WebPart, name: str, at: datetime | None = None) -> WhoCanOpen:
+async def who_can_open(web: WebPart, name: Name, at: At = None) -> WhoCanOpen:
     """Who could open a cylinder now or at a past instant; includes keys whose grant is over but not proven gone."""
     instant = web.instant(at)
     async with web.services.database.read() as tx:
@@ -190,7 +190,7 @@ async def access_points(web: WebPart, cursor: Cursor = None, limit: Limit = USUA
     tags=["plant"],
     summary="One access point by id or code",
 )
-async def access_point(web: WebPart, name: str) -> AccessPointOut:
+async def access_point(web: WebPart, name: Name) -> AccessPointOut:
     """One access point with its cylinders."""
     async with web.services.database.read() as tx:
         point = await find_access_point(tx, name)

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
+from litestar.params import JSONBody
 
 from key2xs.access import Permission, SignedIn, csrf_token, permissions_of
 from key2xs.api.auth import require_same_origin
@@ -44,7 +45,7 @@ class Me(msgspec.Struct, frozen=True):
 
 
 @post("/api/v1/session", public=True, status_code=201, tags=["session"], summary="Sign in")
-async def sign_in(web: WebPart, request: Request[Any, Any, Any], data: SignIn) -> Response[Me]:
+async def sign_in(web: WebPart, request: Request[Any, Any, Any], data: JSONBody[SignIn]) -> Response[Me]:
     """Begin a session; the answer sets its cookie. A session the request brought along ends."""
     require_same_origin(request)
     signed_in = await web.access.sessions.sign_in(
@@ -81,7 +82,7 @@ async def sign_out(web: WebPart, caller: CallerPart) -> Response[None]:
 @post(
     "/api/v1/session/password", signed_in=True, status_code=200, tags=["session"], summary="Set my password"
 )
-async def change_password(web: WebPart, caller: CallerPart, data: NewPassword) -> Response[Me]:
+async def change_password(web: WebPart, caller: CallerPart, data: JSONBody[NewPassword]) -> Response[Me]:
     """Set one's own password. All other sessions end; this one goes on under a new cookie."""
     if caller.kind != "session":
         raise NotAllowed("a person signs in for this; a token has no password")

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from litestar import get, post
+from litestar.params import JSONBody
 
 from key2xs.access import Permission
 from key2xs.api.web import WebPart
@@ -111,7 +112,7 @@ async def status(web: WebPart) -> Status:
     tags=["demo"],
     summary="Step the demo's clock",
 )
-async def step_time(web: WebPart, data: DemoStep) -> Quiet:
+async def step_time(web: WebPart, data: JSONBody[DemoStep]) -> Quiet:
     """Move domain time forward. Exists in the demo only."""
     demo = web.runtime.demo_time
     if demo is None:

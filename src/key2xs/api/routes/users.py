@@ -6,12 +6,13 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.params import JSONBody
 
 from key2xs.access import Permission, Role, User, new_password
 from key2xs.api.acts import HEADER, perform
 from key2xs.api.auth import require
 from key2xs.api.explaining import find_person
-from key2xs.api.paging import USUAL_PAGE, Cursor, Limit, after, next_cursor
+from key2xs.api.paging import USUAL_PAGE, Cursor, Id, Limit, after, next_cursor
 from key2xs.api.web import CallerPart, Web, WebPart
 from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput, NotAllowed
@@ -111,7 +112,7 @@ async def users(web: WebPart, cursor: Cursor = None, limit: Limit = USUAL_PAGE) 
     summary="Make a user",
 )
 async def make_user(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: NewUser
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: JSONBody[NewUser]
 ) -> Response[OneTime]:
     """Make a user with a one-time password, which is in the answer and nowhere else."""
     _no_repeats(request)
@@ -141,7 +142,7 @@ async def make_user(
     summary="Change what a user may do",
 )
 async def set_roles(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: UUID, data: UserRoles
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id, data: JSONBody[UserRoles]
 ) -> Response[UserOut]:
     """Change roles or the link to a person. The user's sessions end; nobody changes themselves."""
     user_id = _not_oneself(caller, user)
@@ -164,7 +165,7 @@ async def set_roles(
     summary="Give a user a new one-time password",
 )
 async def reset_password(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: UUID
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id
 ) -> Response[OneTime]:
     """Replace a forgotten password. The user's sessions end."""
     _no_repeats(request)
@@ -187,7 +188,7 @@ async def reset_password(
     summary="Keep a user out for good",
 )
 async def disable(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: UUID
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id
 ) -> Response[UserOut]:
     """Disable a user: sessions end, tokens stop. Nobody disables themselves."""
     user_id = _not_oneself(caller, user)
@@ -223,7 +224,7 @@ async def tokens(web: WebPart, caller: CallerPart, limit: Limit = USUAL_PAGE) ->
 
 @post("/api/v1/tokens", signed_in=True, status_code=201, tags=["access"], summary="Make a token for oneself")
 async def make_token(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: NewToken
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: JSONBody[NewToken]
 ) -> Response[TokenMade]:
     """Make a token with some of one's own permissions. Tokens make tokens only where they may manage them."""
     _no_repeats(request)
@@ -253,7 +254,7 @@ async def make_token(
     tags=["access"],
     summary="Revoke a token",
 )
-async def revoke_token(web: WebPart, caller: CallerPart, token: UUID) -> None:
+async def revoke_token(web: WebPart, caller: CallerPart, token: Id) -> None:
     """Revoke one's own token, or anybody's for whoever manages tokens."""
 
     async def work(tx: Connection) -> None:
@@ -282,7 +283,7 @@ async def _person(tx: Connection, web: Web, name: str | None) -> PersonId | None
     return await find_person(tx, web, name) if name else None
 
 
-def _not_oneself(caller: CallerPart, user: UUID) -> UserId:
+def _not_oneself(caller: CallerPart, user: Id) -> UserId:
     if caller.user_id == user:
         raise NotAllowed("nobody changes their own roles; ask another administrator")
     return UserId(user)

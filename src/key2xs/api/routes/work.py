@@ -9,7 +9,7 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from key2xs.access import Permission
-from key2xs.api.paging import USUAL_PAGE, Cursor, Limit, after, next_cursor
+from key2xs.api.paging import USUAL_PAGE, At, Cursor, Limit, Name, after, next_cursor
 from key2xs.api.shapes import GrantOut, grant_out
 from key2xs.api.web import WebPart
 from key2xs.core.errors import InvalidInput, NotFound
@@ -108,22 +108,27 @@ class PermitOut(msgspec.Struct, frozen=True):
 @get("/api/v1/permits", permission=Permission.WORK_PERMIT_READ, tags=["work"], summary="Permits")
 async def permits(
     web: WebPart,
-    state: Annotated[
-        list[str] | None, QueryParameter(description="Canonical states; all when left out.")
+    states: Annotated[
+        list[str] | None, QueryParameter(name="state", description="Canonical states; all when left out.")
     ] = None,
     area: Annotated[str | None, QueryParameter(max_length=100)] = None,
-    at: datetime | None = None,
+    at: At = None,
     cursor: Cursor = None,
     limit: Limit = USUAL_PAGE,
 ) -> PermitPage:
     """Permits as they were at an instant, a page at a time."""
-    unknown = sorted(set(state or ()) - _STATES)
+    unknown = sorted(set(states or ()) - _STATES)
     if unknown:
         raise InvalidInput("state", f"must be some of {', '.join(sorted(_STATES))}")
     start: Any = after(cursor)
     async with web.services.database.read() as tx:
         found = await list_permits(
-            tx, web.instant(at), states=cast("list[State] | None", state), area=area, after=start, limit=limit
+            tx,
+            web.instant(at),
+            states=cast("list[State] | None", states),
+            area=area,
+            after=start,
+            limit=limit,
         )
     return PermitPage([_line(each) for each in found], next_cursor(found, limit, lambda each: each.id))
 
@@ -134,7 +139,7 @@ async def permits(
     tags=["work"],
     summary="One permit by id or number",
 )
-async def permit(web: WebPart, name: str, at: datetime | None = None) -> PermitOut:
+async def permit(web: WebPart, name: Name, at: At = None) -> PermitOut:
     """One permit with its crew, grants and refusals."""
     async with web.services.database.read() as tx:
         permit_id = await find_permit(tx, name)

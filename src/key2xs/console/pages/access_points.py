@@ -1,6 +1,7 @@
 """The pages *Access points* and *Access point*."""
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from key2xs.access import Permission
 from key2xs.api.web import web_of
@@ -46,7 +47,7 @@ async def access_points(request: Asked) -> Response[str]:
     permission=(Permission.PLANT_CYLINDER_READ, Permission.KEYS_EXPOSURE_READ),
     include_in_schema=False,
 )
-async def access_point(request: Asked, code: str) -> Response[str]:
+async def access_point(request: Asked, code: FromPath[str]) -> Response[str]:
     """Show who can open an access point now, why, and until when."""
     web, caller = web_of(request), await signed_in(request)
     who = request.query_params.get("who", "").strip()[:120]

@@ -5,6 +5,7 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from key2xs.access import Permission
@@ -49,7 +50,7 @@ async def keys(request: Asked) -> Response[str]:
     permission=(Permission.KEYS_KEY_READ, Permission.KEYS_EXPOSURE_READ),
     include_in_schema=False,
 )
-async def key(request: Asked, stamp: str) -> Response[str]:
+async def key(request: Asked, stamp: FromPath[str]) -> Response[str]:
     """Show a key by the stamp printed on it."""
     web = web_of(request)
 
@@ -60,25 +61,25 @@ async def key(request: Asked, stamp: str) -> Response[str]:
 
 
 @get("/keys/{stamp:str}/hand-out", permission=Permission.KEYS_CUSTODY_CHANGE, include_in_schema=False)
-async def ask_hand_out(request: Asked, stamp: str) -> Response[str]:
+async def ask_hand_out(request: Asked, stamp: FromPath[str]) -> Response[str]:
     """Ask to whom the key goes."""
     return await _ask(request, stamp, "hand-out")
 
 
 @get("/keys/{stamp:str}/take-back", permission=Permission.KEYS_CUSTODY_CHANGE, include_in_schema=False)
-async def ask_take_back(request: Asked, stamp: str) -> Response[str]:
+async def ask_take_back(request: Asked, stamp: FromPath[str]) -> Response[str]:
     """Show who and what is affected when the key is taken back."""
     return await _ask(request, stamp, "take-back")
 
 
 @get("/keys/{stamp:str}/block", permission=Permission.KEYS_KEY_BLOCK, include_in_schema=False)
-async def ask_block(request: Asked, stamp: str) -> Response[str]:
+async def ask_block(request: Asked, stamp: FromPath[str]) -> Response[str]:
     """Show who and what is affected when the key is blocked, and ask why."""
     return await _ask(request, stamp, "block")
 
 
 @post("/keys/{stamp:str}/hand-out", permission=Permission.KEYS_CUSTODY_CHANGE, include_in_schema=False)
-async def hand_out(request: Asked, stamp: str) -> Response[str] | Redirect:
+async def hand_out(request: Asked, stamp: FromPath[str]) -> Response[str] | Redirect:
     """Hand the key to somebody."""
     web, caller, form = web_of(request), await signed_in(request), await form_of(request)
     who = form.get("who", "")[:120]
@@ -92,7 +93,7 @@ async def hand_out(request: Asked, stamp: str) -> Response[str] | Redirect:
 
 
 @post("/keys/{stamp:str}/take-back", permission=Permission.KEYS_CUSTODY_CHANGE, include_in_schema=False)
-async def take_back(request: Asked, stamp: str) -> Response[str] | Redirect:
+async def take_back(request: Asked, stamp: FromPath[str]) -> Response[str] | Redirect:
     """Take the key back."""
     web, caller = web_of(request), await signed_in(request)
 
@@ -104,7 +105,7 @@ async def take_back(request: Asked, stamp: str) -> Response[str] | Redirect:
 
 
 @post("/keys/{stamp:str}/block", permission=Permission.KEYS_KEY_BLOCK, include_in_schema=False)
-async def block(request: Asked, stamp: str) -> Response[str] | Redirect:
+async def block(request: Asked, stamp: FromPath[str]) -> Response[str] | Redirect:
     """Block the key."""
     web, caller, form = web_of(request), await signed_in(request), await form_of(request)
     reason = form.get("reason", "")[:_LONGEST_REASON]

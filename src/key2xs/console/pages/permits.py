@@ -1,6 +1,7 @@
 """The pages *Permits* and *Permit*."""
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from key2xs.access import Permission
 from key2xs.api.web import web_of
@@ -34,7 +35,7 @@ async def permits(request: Asked) -> Response[str]:
     permission=(Permission.WORK_PERMIT_READ, Permission.GRANTS_LEASE_READ),
     include_in_schema=False,
 )
-async def permit(request: Asked, name: str) -> Response[str]:
+async def permit(request: Asked, name: FromPath[str]) -> Response[str]:
     """Show a permit by its id or number."""
     web = web_of(request)
 

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Response, get, post
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from key2xs.access import Permission
@@ -26,7 +27,7 @@ async def requests(request: Asked) -> Response[str]:
 
 
 @post("/requests/{request_id:uuid}", permission=Permission.GRANTS_REQUEST_APPROVE, include_in_schema=False)
-async def decide(request: Asked, request_id: UUID) -> Response[str] | Redirect:
+async def decide(request: Asked, request_id: FromPath[UUID]) -> Response[str] | Redirect:
     """Approve or refuse a request."""
     web, caller, form = web_of(request), require_person(await signed_in(request)), await form_of(request)
     approve = form.get("decision") == "approve"

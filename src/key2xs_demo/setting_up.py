@@ -1,0 +1,163 @@
+"""Filling an empty product: the site's files, the people, the users, the zones."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from key2xs_twin.clients.scim import ScimPerson
+from key2xs_twin.site import COLUMNS, Person as SitePerson, Site, records, write_csv
+
+from .cast import EVENING, Cast
+from .night import Night
+from .preparing import MACHINE
+from .product import ApiRefused, Machine, Person
+
+PLANT = ("areas", "units", "zones", "assets", "access_points", "cylinders", "asset_cylinders", "companies", "people")
+KEYS = "keys"  # after the key system has listed them
+
+# Users of the console: part in the scenario, sign-in name, role.
+USERS = (
+    ("leader", "shift-leader", "shift_leader"),
+    ("issuer", "permit-issuer", "permit_issuer"),
+    ("security", "security-manager", "security_manager"),
+    ("second", "security-manager-2", "security_manager"),
+    ("soc", "soc", "soc"),
+    ("auditor", "auditor", "auditor"),
+    ("administrator", "administrator", "administrator"),
+)
+
+
+async def sign_in_machine(url: str, one_time_password: str, password: str) -> Machine:
+    """Sign in as the demo's user and make the token that the demo works with."""
+    async with await Person.sign_in(url, MACHINE, one_time_password, new_password=password) as person:
+        me = await person.get("/api/v1/session")
+        made = await person.post(
+            "/api/v1/tokens", {"label": "demo driver", "permissions": me["permissions"], "days": 2}
+        )
+    return Machine(url, token=made["token"])
+
+
+def write_site(site: Site, folder: Path) -> None:
+    """Write the site's files, as `key2xs-twin generate` does."""
+    write_csv(site, folder)
+
+
+async def import_plant(machine: Machine, folder: Path) -> dict[str, int]:
+    """Import everything that does not need people or keys first; returns what was added of each kind."""
+    return {kind: await _import(machine, kind, (folder / f"{kind}.csv").read_text("utf-8")) for kind in PLANT}
+
+
+async def import_keys(machine: Machine, folder: Path) -> int:
+    """Import the key register, once the key system's own listing is known."""
+    return await _import(machine, KEYS, (folder / f"{KEYS}.csv").read_text("utf-8"))
+
+
+async def provision(night: Night, people: Sequence[SitePerson]) -> None:
+    """Have the IAM provision people, and the gate office file what they are qualified for and their duties."""
+    for person in people:
+        scim_id = await night.scim.create_user(_as_iam_knows(night.cast, person))
+        night.scim_ids[person.ref] = scim_id
+    refs = {person.ref for person in people}
+    await import_rows_of(night.machine, night.cast.site, "qualifications", refs)
+    # A shift leader's duties cover the whole site; only people with a key in this night need theirs.
+    on_duty = refs & {night.cast.operator.ref}
+    if on_duty:
+        for kind in ("shifts", "duties"):
+            await import_rows_of(night.machine, night.cast.site, kind, on_duty)
+    for person in people:
+        night.persons[person.ref] = await _person_id(night, person.ref)
+
+
+async def import_rows_of(machine: Machine, site: Site, kind: str, refs: Iterable[str]) -> None:
+    """Import the rows of one file that are about some people (or about nobody)."""
+    wanted = set(refs)
+    rows = [row for row in records(site, kind) if row.get("person_ref", "") in wanted or "person_ref" not in row]
+    if rows:
+        await _import(machine, kind, _csv(kind, rows))
+
+
+async def make_users(night: Night, url: str) -> None:
+    """Make the users, sign all of them in with passwords of their own, and remember them by their part."""
+    for part, login, role in USERS:
+        person = _who(night.cast, part)
+        made = await night.machine.post(
+            "/api/v1/users",
+            {
+                "login": login,
+                "roles": [role],
+                "display_name": f"{person.given_name} {person.family_name}",
+                "person": night.persons[person.ref],
+            },
+        )
+        night.users[login] = made["id"]
+        night.people[part] = await Person.sign_in(
+            url, login, made["one_time_password"], new_password=f"{made['one_time_password']}-{part}"
+        )
+
+
+async def enforce_zones(night: Night) -> int:
+    """Set every security zone to *enforce*, proposed by one security manager and confirmed by the other."""
+    zones = (await night.machine.get("/api/v1/zones"))["items"]
+    for zone in zones:
+        asked = {"mode": "enforce", "reason": "start of operation"}
+        proposed = await night.people["security"].post(f"/api/v1/zones/{zone['id']}/mode", asked)
+        await night.people["second"].post(f"/api/v1/proposals/{proposed['id']}/confirm")
+    return len(zones)
+
+
+async def new_logins(night: Night) -> list[tuple[str, str]]:
+    """Give every user a fresh one-time password for the visitor; the demo's own sessions end."""
+    return [
+        (login, (await night.machine.post(f"/api/v1/users/{user}/password"))["one_time_password"])
+        for login, user in night.users.items()
+    ]
+
+
+def _who(cast: Cast, part: str) -> SitePerson:
+    first, second = cast.managers
+    return {
+        "leader": cast.evening_leader,
+        "issuer": cast.issuer,
+        "security": first,
+        "second": second,
+        "soc": cast.analyst,
+        "auditor": cast.auditor,
+        "administrator": cast.administrator,
+    }[part]
+
+
+def _as_iam_knows(cast: Cast, person: SitePerson) -> ScimPerson:
+    known = ScimPerson.of(person)
+    if person.ref == cast.leaver.ref:
+        return replace(known, contract_end=EVENING)
+    # Employees have no last day; their contract runs on until it is ended.
+    return known if person.contract_end is not None else replace(known, contract_end=date(9999, 12, 31))
+
+
+async def _person_id(night: Night, ref: str) -> str:
+    """Return the product's id of a person. SCIM's id is that of the account, not of the person."""
+    found = await night.machine.get("/api/v1/explain", person=f"iam:{ref}", cylinder=night.cast.pump_panel.marking)
+    return str(found["person"])
+
+
+async def _import(machine: Machine, kind: str, text: str) -> int:
+    report = await machine.upload(f"/api/v1/imports/{kind}", text)
+    if report["errors"]:
+        first = report["errors"][0]
+        raise ApiRefused(
+            f"import {kind}: {report['error_count']} rows; line {first['row']}, {first['field']}: {first['problem']}",
+            422,
+            None,
+        )
+    return int(report["added"]) + int(report["changed"])
+
+
+def _csv(kind: str, rows: Sequence[dict[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS[kind], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
