@@ -127,6 +127,11 @@ class Quiet:
 class Machine(Client):
     """The demo's own token: reads, and steps domain time."""
 
+    def __init__(self, url: str, *, token: str) -> None:
+        """Speak to the product at `url` with a token."""
+        super().__init__(url, token=token)
+        self.token = token
+
     async def move(self, to: datetime) -> None:
         """Step domain time."""
         await self.post("/api/v1/demo/time", {"to": to.isoformat()})

@@ -145,6 +145,6 @@ async def test_every_answer_carries_the_security_headers(site: Site) -> None:
         answer = await client.get(path)
         assert "default-src 'none'" in answer.headers["content-security-policy"], path
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["cache-control"] == "no-store"
         assert "strict-transport-security" not in answer.headers  # plain http: a promise nobody keeps

@@ -18,7 +18,8 @@ _ALWAYS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",  # the key desk scans codes
-    "Referrer-Policy": "no-referrer",
+    # Not `no-referrer`: browsers would then send `Origin: null` with our own forms, which looks like a stranger's.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }

@@ -1,0 +1,256 @@
+"""One run of the demo: start everything, play the night, look at what came of it, stop everything in order."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from key2xs.core.postgres import start_cluster
+from key2xs_twin.certificates import Certificates, make_certificates
+from key2xs_twin.clients.ptw import PermitSystem
+from key2xs_twin.clients.scim import EntraClient
+from key2xs_twin.clients.webhook import WebhookSender
+from key2xs_twin.syslog_receiver import SyslogReceiver
+
+from . import ending, going_on, setting_up
+from .acts import plan_all
+from .cast import BEGINS, ENDS, SIZE, Cast, make_cast
+from .display import Display
+from .expectations import Book
+from .folder import RunFolder, Secrets, make_folder
+from .night import Night, at_site
+from .preparing import SITE, VendorAccount, prepare_databases, write_settings
+from .processes import Process, ProcessFailed, product_command, twin_command
+from .product import Machine, wait_until_up
+from .report import print_report
+from .summary import make_summary, write_summary
+from .timekeeper import Timekeeper
+from .twin import Twin
+
+ALL_HELD, BROKEN = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command was asked for."""
+
+    port: int
+    seed: int
+    exits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that runs."""
+
+    night: Night
+    folder: RunFolder
+    receiver: SyslogReceiver
+    url: str
+    token: str
+
+
+async def run_demo(options: Options) -> int:
+    """Play the night; return the exit code."""
+    stop = _stop_on_signals()
+    playing = asyncio.create_task(_play(options), name="demo")
+    waiting = asyncio.create_task(stop.wait(), name="signals")
+    done, _ = await asyncio.wait({playing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if playing not in done:
+        playing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await playing
+        return 0 if going_on.was_reached() else 130
+    return playing.result()
+
+
+async def _play(options: Options) -> int:
+    began = time.monotonic()
+    display = Display()
+    with display:
+        async with _open_stage(options, display) as stage:
+            await _set_up(stage, display)
+            plan_all(stage.night)
+            await stage.night.play_until(ENDS)
+            summary = await _finish(stage, options, display, began)
+            display.__exit__(None, None, None)
+            print_report(summary, display.console)
+            display.console.print(f"Written: {write_summary(summary)}")
+            if not options.exits:
+                await going_on.go_on(stage.night, stage.folder, stage.url, display.console)
+            return ALL_HELD if stage.night.book.all_held else BROKEN
+
+
+@asynccontextmanager
+async def _open_stage(options: Options, display: Display) -> AsyncIterator[Stage]:
+    folder, secrets = make_folder(), Secrets.make()
+    url = f"http://127.0.0.1:{options.port}"
+    cast = make_cast(options.seed)
+    async with AsyncExitStack() as stack:
+        display.stage("starting the twin and the SIEM")
+        certificates = make_certificates(folder.certificates)
+        receiver = await stack.enter_async_context(
+            SyslogReceiver(certificates, file=folder.root / "syslog.jsonl")
+        )
+        twin, account = await _start_twin(options.seed, folder, stack)
+        display.stage("making databases")
+        write_settings(
+            folder,
+            port=options.port,
+            vendor=account,
+            secrets=secrets,
+            certificates=certificates,
+            syslog_port=receiver.port,
+        )
+        password = await prepare_databases(folder, BEGINS)
+        display.stage("starting the product")
+        await _start_product(folder, url, stack)
+        machine = await stack.enter_async_context(
+            await setting_up.sign_in_machine(url, password, f"{password}-x")
+        )
+        night = await _make_night(cast, twin, machine, secrets, url, display, stack)
+        folder.note(url=url, secret=secrets.webhook)
+        yield Stage(night, folder, receiver, url, machine.token)
+
+
+async def _start_twin(
+    seed: int, folder: RunFolder, stack: AsyncExitStack
+) -> tuple[Twin, VendorAccount]:
+    argv = twin_command("serve", "--size", SIZE, "--seed", str(seed), "--start", BEGINS.isoformat())
+    process = Process("the twin", argv, folder.log("twin"))
+    stack.push_async_callback(process.stop)
+    await process.start()
+    ready = json.loads(await process.line("{"))
+    twin = Twin(ready["control"])
+    stack.push_async_callback(twin.aclose)
+    account = VendorAccount(
+        base_url=ready["iloq"],
+        customer_code=ready["customer_code"],
+        user_name=ready["user_name"],
+        password=ready["password"],
+        lock_group=ready["lock_group_id"],
+    )
+    return twin, account
+
+
+async def _start_product(folder: RunFolder, url: str, stack: AsyncExitStack) -> None:
+    # When the product had to be ended the hard way, its PostgreSQL is still there: take it over and stop it.
+    stack.push_async_callback(asyncio.to_thread, _stop_leftover_server, folder)
+    process = Process(
+        "the product",
+        product_command("serve"),
+        folder.log("product"),
+        environment={"KEY2XS_CONFIG": str(folder.settings)},
+    )
+    stack.push_async_callback(process.stop)
+    await process.start()
+    up = asyncio.create_task(wait_until_up(url))
+    gone = asyncio.create_task(process.ended())
+    done, waiting = await asyncio.wait({up, gone}, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    if up not in done:
+        raise ProcessFailed(f"the product ended: {process.last_words()}")
+    up.result()
+
+
+def _stop_leftover_server(folder: RunFolder) -> None:
+    data = folder.data / "postgres"
+    if any(data.rglob("postmaster.pid")):
+        with start_cluster(data_dir=data):
+            pass
+
+
+async def _make_night(
+    cast: Cast,
+    twin: Twin,
+    machine: Machine,
+    secrets: Secrets,
+    url: str,
+    display: Display,
+    stack: AsyncExitStack,
+) -> Night:
+    sender = WebhookSender(f"{url}/webhooks/ptw/eptw", [secrets.webhook])
+    stack.push_async_callback(sender.aclose)
+    ptw = PermitSystem(sender, site=SITE)
+    scim = await stack.enter_async_context(EntraClient(f"{url}/scim/entra/v2", secrets.scim_token, flag=True))
+
+    async def beat(at) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        ptw.heartbeat(at=at)
+        await ptw.flush(at=at)
+
+    night = Night(
+        cast=cast,
+        twin=twin,
+        machine=machine,
+        people={},
+        ptw=ptw,
+        scim=scim,
+        book=Book(display.expectation),
+        time=Timekeeper(twin, machine, BEGINS, beat=beat, seen=display.clock),
+        watcher=display,
+    )
+
+    async def sign_out() -> None:
+        for person in night.people.values():
+            await person.aclose()
+
+    stack.push_async_callback(sign_out)
+    return night
+
+
+async def _set_up(stage: Stage, display: Display) -> None:
+    night, folder = stage.night, stage.folder
+    display.stage("importing the site")
+    setting_up.write_site(night.cast.site, folder.imports)
+    night.figures["imported"] = await setting_up.import_plant(night.machine, folder.imports)
+    display.stage("reading the locking system")
+    await night.time.settle()
+    night.figures["keys"] = await setting_up.import_keys(night.machine, folder.imports)
+    display.stage("provisioning people")
+    late = {night.cast.pump.ref, night.cast.newcomer.ref}
+    known = [each.person for each in night.cast.holders if each.ref not in late]
+    await setting_up.provision(night, [*night.cast.deciders, *known])
+    await setting_up.make_users(night, stage.url)
+    display.stage("setting security zones to enforce")
+    night.figures["zones"] = await setting_up.enforce_zones(night)
+    await night.time.settle()
+
+
+async def _finish(stage: Stage, options: Options, display: Display, began: float):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    night = stage.night
+    display.stage("asking the product, verifying the log")
+    counts = await ending.count_openings(night)
+    await ending.check_openings(night, counts)
+    await ending.ask_by_command(night, stage.url, stage.token)
+    await night.time.settle()
+    syslog = await ending.check_siem(night, stage.receiver)
+    log = await ending.check_log(night, stage.folder.root / "log.ndjson", stage.url, stage.token)
+    return make_summary(
+        seed=options.seed,
+        begins=BEGINS,
+        ends=night.now,
+        wall_s=time.monotonic() - began,
+        expectations=night.book,
+        answers=night.answers,
+        openings=counts,
+        exposure=night.exposures,
+        log=log,
+        syslog=syslog,
+    )
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+__all__ = ["Options", "at_site", "run_demo"]
