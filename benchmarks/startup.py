@@ -65,7 +65,7 @@ def _start(folder: Path) -> float:
     environment = os.environ | {"KEY2XS_DATA_DIR": str(folder), "KEY2XS_HTTP__PORT": "18443"}
     start = perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "key2xs", "serve"],
+        [sys.executable, "-m", "key2xs.cli", "serve"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -36,9 +36,10 @@ def main() -> int:
         parser.add_argument(name)
     parser.add_argument("--to", type=Path, default=IMAGES, help="folder for the pictures")
     given = parser.parse_args()
-    if shutil.which("chromium") is None and _browser() is None:
+    if _browser() is None:
         print("screenshots: there is no Chromium on PATH", file=sys.stderr)
         return 1
+    given.to.mkdir(parents=True, exist_ok=True)
     if given.url:
         asyncio.run(take(given.url, given.login or "", given.password or "", given.to))
     else:
@@ -46,9 +47,7 @@ def main() -> int:
     return 0
 
 
-async def take(
-    url: str, login: str, password: str, to: Path, paths: Mapping[str, str] | None = None
-) -> None:
+async def take(url: str, login: str, password: str, to: Path, paths: Mapping[str, str] | None = None) -> None:
     """Take the pictures of a service.
 
     Args:
@@ -58,7 +57,6 @@ async def take(
         to: the folder.
         paths: name and path of each picture; looked up on the service's own lists when None.
     """
-    to.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=_browser(), args=list(FLAGS))
         # One session for all shapes: a one-time password lets nobody in twice.
@@ -76,7 +74,9 @@ async def take(
             for name, path in paths.items():
                 await page.goto(url + path)
                 tall = min(TALLEST, await page.locator("body").evaluate("body => body.scrollHeight"))
-                await page.set_viewport_size({"width": width, "height": max(height, tall) if not suffix else height})
+                await page.set_viewport_size(
+                    {"width": width, "height": max(height, tall) if not suffix else height}
+                )
                 await page.screenshot(path=to / f"{name}{suffix}.png")
                 await page.set_viewport_size({"width": width, "height": height})
                 print(f"{name}{suffix}.png")
@@ -126,7 +126,7 @@ def _of_an_evening(to: Path) -> None:
                 await play_evening(show)
                 paths = {
                     "now": "/",
-                    "access-point": "/access-points/MCC2-DOOR",
+                    "access-point": "/access-points/MCC2-DOOR?who=1043",
                     "permit": f"/permits/{show.permits['ups'].number}",
                     "key": "/keys/1043",
                 }

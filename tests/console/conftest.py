@@ -1,6 +1,7 @@
 """One evening for all tests that only look; tests that change something open a site of their own."""
 
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -32,4 +33,8 @@ async def leader(evening: Showcase) -> AsyncIterator[Browserless]:
 
 def browse(show: Showcase) -> Browserless:
     """A visitor without scripts, not signed in."""
-    return Browserless(httpx2.AsyncClient(transport=httpx2.ASGITransport(app=show.app), base_url="http://console.test"))
+    return Browserless(
+        httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=cast("Any", show.app)), base_url="http://console.test"
+        )
+    )

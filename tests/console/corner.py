@@ -78,9 +78,14 @@ def corner() -> TinySite:
 
 
 def _key(stamp: str, kind: KeyKind) -> KeySpec:
-    phone = {"phone_no": "+31600000000", "email": "x@example.org"} if kind is KeyKind.PHONE else {}
+    is_phone = kind is KeyKind.PHONE
     return KeySpec(
-        fnkey_id=twin_id(f"key {stamp}"), stamp=stamp, kind=kind, person_external_id=f"holder-{stamp}", **phone
+        fnkey_id=twin_id(f"key {stamp}"),
+        stamp=stamp,
+        kind=kind,
+        person_external_id=f"holder-{stamp}",
+        phone_no="+31600000000" if is_phone else "",
+        email="x@example.org" if is_phone else "",
     )
 
 
@@ -93,7 +98,8 @@ def _files() -> dict[str, list[dict[str, str]]]:
             {"code": code, "name": f"Zone {crit}", "criticality": str(crit)} for crit, code in zones.items()
         ],
         "assets": [
-            {"scheme": "sap_floc", "id": asset_of(m), "name": m, "parent_id": "", "unit": UNIT} for m in MARKINGS
+            {"scheme": "sap_floc", "id": asset_of(m), "name": m, "parent_id": "", "unit": UNIT}
+            for m in MARKINGS
         ],
         "access_points": [
             {
@@ -135,7 +141,12 @@ def _files() -> dict[str, list[dict[str, str]]]:
             for m, code, name, kind, crit, egress, role, _clock in POINTS
         ],
         "asset_cylinders": [
-            {"asset_scheme": "sap_floc", "asset_id": asset_of(m), "cylinder_id": str(twin_id(m)), "role": "content"}
+            {
+                "asset_scheme": "sap_floc",
+                "asset_id": asset_of(m),
+                "cylinder_id": str(twin_id(m)),
+                "role": "content",
+            }
             for m in MARKINGS
         ],
         "companies": [{"ref": ref, "name": name} for ref, name in COMPANIES.items()],

@@ -139,12 +139,37 @@ async def play_evening(show: Showcase) -> None:
             Step(id="30", seq=3, title="Megger test", state="waiting", assets=[asset_of("4712")]),
         ),
     )  # fmt: skip
-    await show.permit("ups", "2218", "4711", crew=("u3", "u7"), hours=6)
-    await show.permit("analyser", "2210", crew=("u4",), absent=("u8",), hours=0.9, more=("RTX-CDU-2-AT-3101",))
-    await show.permit("valves", "5120", "5121", crew=("u5",), hours=5)
+    await show.permit(
+        "ups",
+        "2218",
+        "4711",
+        crew=("u3", "u7"),
+        absent=("u8",),
+        hours=6,
+        steps=(
+            Step(
+                id="10",
+                seq=1,
+                title="Replace batteries of UPS 1",
+                state="started",
+                assets=[asset_of("2218"), asset_of("4711")],
+            ),
+            Step(id="20", seq=2, title="Load test", state="waiting", assets=[asset_of("2218")]),
+        ),
+    )
+    await show.permit(
+        "analyser", "2210", crew=("u4",), absent=("u8",), hours=0.9, more=("RTX-CDU-2-AT-3101",)
+    )
+    await show.permit("valves", "5120", "5121", crew=("u5", "u6"), hours=5)
     await show.pass_time(4 * MINUTE)
     spine.world.sync(twin_id("key 0307"))  # the metal key was held to a programmer
-    for stamp, marking in (("1041", "4711"), ("1041", "4712"), ("1043", "4712"), ("1043", "2218"), ("1044", "2210")):
+    for stamp, marking in (
+        ("1041", "4711"),
+        ("1041", "4712"),
+        ("1043", "4712"),
+        ("1043", "2218"),
+        ("1044", "2210"),
+    ):
         show.present(stamp, marking)
     await show.pass_time(6 * MINUTE)
     spine.world.cut_network(twin_id("key 1043"))
@@ -156,7 +181,9 @@ async def play_evening(show: Showcase) -> None:
     show.present("1041", "4712")
     async with spine.services.database.transaction() as tx:
         key = await spine.services.registry.get_key(tx, "1046")
-        await spine.services.custody.block(tx, key.id, reason="lost at the jetty", actor="user:desk", at=spine.now)
+        await spine.services.custody.block(
+            tx, key.id, reason="lost at the jetty", actor="user:desk", at=spine.now
+        )
     await _ask(show, "approved_request", "u6", "AH-3", "Read the analyser before the shift change", 3)
     await _ask(show, "emergency", "u5", "LB-17", "Steam leak at E-1105, valve has to be closed by hand", 0.75)
     await show.pass_time(4 * MINUTE)

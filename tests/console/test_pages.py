@@ -5,7 +5,16 @@ from .showcase import Showcase
 
 
 async def test_every_page_renders(evening: Showcase, leader: Browserless) -> None:
-    for path in ("/", "/permits", "/permits?all=1", "/keys", "/access-points", "/requests", "/search?q=104", "/account"):
+    for path in (
+        "/",
+        "/permits",
+        "/permits?all=1",
+        "/keys",
+        "/access-points",
+        "/requests",
+        "/search?q=104",
+        "/account",
+    ):
         await leader.page(path)
     for stamp in ("1041", "1043", "0307", "1046", "1062"):
         await leader.page(f"/keys/{stamp}")

@@ -40,13 +40,13 @@ class Prepared:
 _PREPARED: dict[int, Prepared] = {}
 
 
-def prepared_stage(databases: DatabaseServer, at: datetime) -> Prepared:
+async def prepared_stage(databases: DatabaseServer, at: datetime) -> Prepared:
     """Return the run's prepared stage, setting it at first use."""
     found = _PREPARED.get(id(databases))
     if found is None:
         database, dsns = databases.create()
         folder = Path(tempfile.mkdtemp(prefix="key2xs-stage-"))
-        found = _PREPARED[id(databases)] = run(_prepare(database, dsns, folder, at))
+        found = _PREPARED[id(databases)] = await _prepare(database, dsns, folder, at)
     return found
 
 
@@ -136,7 +136,7 @@ async def open_stage(
         physics: of the twin.
         vendor: makes the way to the key system from the twin.
     """
-    prepared = prepared_stage(databases, at)
+    prepared = await prepared_stage(databases, at)
     folder = Path(tempfile.mkdtemp(prefix="key2xs-history-"))
     shutil.copytree(prepared.folder, folder, dirs_exist_ok=True)
     try:

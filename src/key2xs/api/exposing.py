@@ -11,7 +11,7 @@ from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, PersonId
 from key2xs.keys.exposure_types import ExposureKind, Term
 from key2xs.keys.openers import KeyExposure, Pair
-from key2xs.keys.types import StoredKey
+from key2xs.keys.types import StoredKey, Target
 from key2xs.plant import list_cylinders
 
 from .web import Web
@@ -52,6 +52,8 @@ class KeyExposureOut(msgspec.Struct, frozen=True):
     at: datetime | None
     works_until: datetime | None
     as_of: datetime | None
+    progress: str | None
+    """How far the newest program is: requested, accepted, in_transit, delivered or failed."""
     residual: list[str]
     """Cylinders that the key may open though no grant covers them."""
     cylinders: list[PairOut]
@@ -74,7 +76,10 @@ async def expose_keys(
     """Answer for some keys."""
     answers = [await web.services.openers.exposure_of(tx, key, at) for key in keys]
     markings = await _markings(tx, answers)
-    found = [key_exposure(answer, markings) for answer in answers]
+    found = [
+        key_exposure(answer, markings, await web.services.targets.find(tx, answer.key.id))
+        for answer in answers
+    ]
     return ExposureOut(
         asked=asked,
         at=at,
@@ -93,7 +98,9 @@ async def keys_of_persons(
     return list({key.id: key for key in keys}.values())
 
 
-def key_exposure(answer: KeyExposure, markings: Mapping[CylinderId, str]) -> KeyExposureOut:
+def key_exposure(
+    answer: KeyExposure, markings: Mapping[CylinderId, str], target: Target | None = None
+) -> KeyExposureOut:
     """Describe the answer for one key."""
     pairs = [_pair(pair, markings) for pair in answer.pairs]
     stops = [pair.works_until.at for pair in answer.pairs if pair.works_until.at is not None]
@@ -105,6 +112,7 @@ def key_exposure(answer: KeyExposure, markings: Mapping[CylinderId, str]) -> Key
         at=answer.at,
         works_until=min(stops, default=None),
         as_of=_known(answer.as_of),
+        progress=target.progress if target else None,
         residual=[
             shown.cylinder
             for shown, pair in zip(pairs, answer.pairs, strict=True)

@@ -206,9 +206,14 @@ def check_production(settings: Settings) -> None:
     Raises:
         UnsafeSettings: lists every problem at once.
     """
-    problems = [problem for bad, problem in _production_rules(settings) if bad]
+    problems = production_problems(settings)
     if problems:
         raise UnsafeSettings("refusing to start in production mode: " + "; ".join(problems))
+
+
+def production_problems(settings: Settings) -> list[str]:
+    """List everything that is fine on a laptop and not at a plant."""
+    return [problem for bad, problem in _production_rules(settings) if bad]
 
 
 def _production_rules(s: Settings) -> list[tuple[bool, str]]:

@@ -11,7 +11,7 @@ from key2xs.access import Permission
 from key2xs.api.auth import require_person
 from key2xs.api.web import web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
-from key2xs.console.views.requests import request_lines
+from key2xs.console.views.requests import request_lines, urgent_first
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotAllowed
 from key2xs.core.ids import RequestId
@@ -65,8 +65,7 @@ async def _list(request: Asked, *, problem: str = "", status: int = 200) -> Resp
 
     async def read(tx: Connection) -> dict[str, Any]:
         lines = await request_lines(tx, await web.services.requests.waiting(tx), web.now)
-        in_order = sorted(lines, key=lambda line: (not line.is_emergency, line.request.asked_at))
-        return {"lines": in_order, "person_id": caller.person_id, "problem": problem}
+        return {"lines": urgent_first(lines), "person_id": caller.person_id, "problem": problem}
 
     return await show(request, "requests.html", "requests", read, status=status)
 

@@ -16,7 +16,7 @@ from key2xs.plant.service import find_access_point, list_cylinders
 from key2xs.plant.types import AccessPoint, Cylinder
 from key2xs.services import Services
 
-from .bases import BasisLine, leases_by_id, name_bases
+from .bases import BasisLine, EndedLine, last_ended, leases_by_id, name_bases
 from .openings import OpeningLine, keys_by_id, opening_lines
 
 # The page is for one cabinet; where more keys than this can open it, the list itself is the finding.
@@ -32,6 +32,7 @@ class OpenerLine:
     holder: Alias | None
     basis: BasisLine | None
     pair: Pair | None
+    ended: EndedLine | None
 
     @property
     def allowed(self) -> bool:
@@ -158,6 +159,7 @@ async def _opener_lines(
                 people.of(opener.person_id),
                 names.of(lease) if lease else None,
                 await _pair(tx, services, key, cylinder_id, at),
+                None if lease else await last_ended(tx, opener.person_id, cylinder_id, at),
             )
         )
     return lines

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from key2xs.console.words import BASES, named
 from key2xs.core.database import Connection
-from key2xs.core.ids import GrantId, PermitId, UnitId, parse_id
-from key2xs.grants.reads import get_lease
+from key2xs.core.ids import CylinderId, GrantId, PermitId, PersonId, UnitId, parse_id
+from key2xs.grants.reads import ended_lease_before, get_lease
 from key2xs.grants.types import Lease
 from key2xs.plant.service import list_units
 from key2xs.work.successors import numbers_of
@@ -19,6 +20,15 @@ class BasisLine:
 
     text: str
     href: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedLine:
+    """Why somebody may no longer: what it was, when it ended, and how."""
+
+    basis: BasisLine
+    at: datetime
+    reason: str
 
 
 class BasisNames:
@@ -37,7 +47,7 @@ class BasisNames:
         noun, _, rest = ref.partition(":")
         if noun == "permit":
             number = self._permits.get(PermitId(UUID(rest)), "")
-            text = f"permit {number}" + (f", step {step}" if step else "")
+            text = f"permit {number}" + (f", step\N{NO-BREAK SPACE}{step}" if step else "")
             return BasisLine(text, f"/permits/{rest}")
         if noun == "duty":
             role, _, unit = rest.partition(":")
@@ -68,3 +78,17 @@ async def leases_by_id(tx: Connection, grants: Iterable[GrantId | None]) -> dict
         if lease is not None:
             found[grant] = lease
     return found
+
+
+async def last_ended(
+    tx: Connection, person_id: PersonId | None, cylinder_id: CylinderId | None, at: datetime
+) -> EndedLine | None:
+    """Return the newest access of a person to a lock that is over."""
+    if person_id is None or cylinder_id is None:
+        return None
+    found = await ended_lease_before(tx, person_id, cylinder_id, at)
+    if found is None:
+        return None
+    lease, ended_at = found
+    names = await name_bases(tx, [lease.basis_ref])
+    return EndedLine(names.of(lease), ended_at, lease.end_reason or "lapsed")

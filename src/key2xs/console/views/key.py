@@ -16,8 +16,8 @@ from key2xs.plant.types import Cylinder
 from key2xs.services import Services
 from key2xs.work.facts import list_permits, permit_facts, permits_of_person
 
-from .bases import BasisLine, BasisNames, leases_by_id, name_bases
-from .openings import OpeningLine, cylinders_by_id, opening_lines
+from .bases import BasisLine, BasisNames, EndedLine, last_ended, leases_by_id, name_bases
+from .openings import OpeningLine, cylinders_by_id, opening_lines, shown_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class PairLine:
     cylinder: Cylinder | None
     lease: Lease | None
     basis: BasisLine | None
+    ended: EndedLine | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class KeyView:
     coming: tuple[tuple[Lease, BasisLine], ...]
     not_carried: tuple[NotCarried, ...]
     openings: tuple[OpeningLine, ...]
+
+    @property
+    def problem(self) -> str:
+        """Why it is stuck."""
+        return shown_problem(self.target, self.key)
 
     @property
     def works_until(self) -> datetime | None:
@@ -99,7 +105,7 @@ async def read_key(tx: Connection, services: Services, stamp: str, at: datetime)
         holder=people.of(exposure.person_id),
         target=target,
         exposure=exposure,
-        pairs=tuple(await _pairs(tx, exposure, leases, names)),
+        pairs=tuple(await _pairs(tx, exposure, leases, names, at)),
         coming=tuple((lease, names.of(lease)) for lease in sorted(coming, key=lambda lease: lease.starts_at)),
         not_carried=tuple(_not_carried(target, mine, names)),
         openings=tuple(await opening_lines(tx, services, events, at)),
@@ -123,14 +129,15 @@ async def read_affected(tx: Connection, services: Services, stamp: str, at: date
 
 
 async def _pairs(
-    tx: Connection, exposure: KeyExposure, leases: dict[GrantId, Lease], names: BasisNames
+    tx: Connection, exposure: KeyExposure, leases: dict[GrantId, Lease], names: BasisNames, at: datetime
 ) -> list[PairLine]:
     cylinders = await cylinders_by_id(tx, [pair.cylinder_id for pair in exposure.pairs])
     lines = []
     for pair in exposure.pairs:
         lease = leases.get(pair.grant_id) if pair.grant_id else None
         cylinder = cylinders.get(pair.cylinder_id) if pair.cylinder_id else None
-        lines.append(PairLine(pair, cylinder, lease, names.of(lease) if lease else None))
+        ended = None if lease else await last_ended(tx, exposure.person_id, pair.cylinder_id, at)
+        lines.append(PairLine(pair, cylinder, lease, names.of(lease) if lease else None, ended))
     return sorted(lines, key=lambda line: line.cylinder.marking if line.cylinder else line.pair.lock)
 
 

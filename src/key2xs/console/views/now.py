@@ -8,16 +8,17 @@ from key2xs.console.people import Alias, People, look_up
 from key2xs.core.database import Connection
 from key2xs.grants.reads import count_states, leases_ending_before
 from key2xs.grants.standing import Undecided, undecided
-from key2xs.grants.types import Lease, Request
+from key2xs.grants.types import Lease
 from key2xs.keys.reads import ExposedKey, StuckKey, exposed_keys, keys_of_people, unfinished_keys
+from key2xs.keys.types import Target
 from key2xs.plant.types import Cylinder
 from key2xs.services import Services
 from key2xs.work.facts import held_messages, list_permits
 from key2xs.work.types import HeldMessage
 
 from .bases import BasisLine, BasisNames, name_bases
-from .openings import OpeningLine, cylinders_by_id, opening_lines
-from .requests import RequestLine, request_lines
+from .openings import OpeningLine, cylinders_by_id, keys_by_id, opening_lines, shown_problem
+from .requests import RequestLine, request_lines, urgent_first
 from .sources import Sources, read_sources
 
 ENDING_WITHIN: Final = timedelta(hours=1)
@@ -50,6 +51,16 @@ class ExposedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LookLine:
+    """A key that somebody should look at."""
+
+    stamp: str
+    target: Target
+    vendor: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class UndecidedLine:
     """Something that could not be decided, in words."""
 
@@ -67,8 +78,8 @@ class NowView:
     ending: list[EndingLine]
     exposed: list[ExposedLine]
     openings: list[OpeningLine]
-    stuck: list[StuckKey]
-    waiting: list[StuckKey]
+    stuck: list[LookLine]
+    waiting: list[LookLine]
     held: list[HeldMessage]
     undecided: list[UndecidedLine]
     problems: dict[str, str]
@@ -97,12 +108,12 @@ async def read_now(tx: Connection, services: Services, at: datetime, problems: d
     names = await name_bases(tx, [each.subject for each in broken] + [lease.basis_ref for lease in ending])
     return NowView(
         sources=await read_sources(tx, services, at),
-        requests=await request_lines(tx, await services.requests.waiting(tx), at),
+        requests=urgent_first(await request_lines(tx, await services.requests.waiting(tx), at)),
         ending=await _ending(tx, ending, names, at),
         exposed=[await _exposed(tx, services, key, people) for key in exposed],
         openings=await opening_lines(tx, services, recent, at),
-        stuck=[key for key in unfinished if key.target.problem],
-        waiting=[key for key in unfinished if _waits_long(key, at)],
+        stuck=await _look_lines(tx, services, [key for key in unfinished if key.target.problem]),
+        waiting=await _look_lines(tx, services, [key for key in unfinished if _waits_long(key, at)]),
         held=[message for message in await held_messages(tx, limit=MOST_LINES) if _is_recent(message, at)],
         undecided=[_undecided(each, names) for each in broken],
         problems=problems,
@@ -137,6 +148,20 @@ async def _counts(tx: Connection, at: datetime) -> dict[str, int]:
     return {"permits": len(in_force), "active": states.get("active", 0), "held": states.get("held", 0)}
 
 
+async def _look_lines(tx: Connection, services: Services, keys: list[StuckKey]) -> list[LookLine]:
+    found = await keys_by_id(tx, services, [key.target.key_id for key in keys])
+    vendors = {system.id: system.vendor for system in await services.registry.systems(tx)}
+    return [
+        LookLine(
+            key.stamp,
+            key.target,
+            vendors.get(key.target.system_id, ""),
+            shown_problem(key.target, found[key.target.key_id]) if key.target.key_id in found else "",
+        )
+        for key in keys
+    ]
+
+
 def _waits_long(key: StuckKey, at: datetime) -> bool:
     return not key.target.problem and at - key.target.asked_at > WAITS_LONG_AFTER
 
@@ -151,6 +176,3 @@ def _undecided(each: Undecided, names: BasisNames) -> UndecidedLine:
         basis = names.of_ref(each.subject)
         return UndecidedLine(basis.text, basis.href, each)
     return UndecidedLine(f"{noun.replace('_', ' ')} {rest[-6:]}", None, each)
-
-
-__all__ = ["NowView", "Request", "read_now"]

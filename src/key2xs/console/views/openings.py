@@ -7,7 +7,7 @@ from datetime import datetime
 from key2xs.console.people import Alias, look_up
 from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, KeyId
-from key2xs.keys.types import StoredEvent, StoredKey
+from key2xs.keys.types import StoredEvent, StoredKey, Target
 from key2xs.plant.service import list_cylinders
 from key2xs.plant.types import Cylinder
 from key2xs.services import Services
@@ -63,3 +63,8 @@ async def cylinders_by_id(tx: Connection, wanted: Sequence[CylinderId | None]) -
     ids = sorted({cylinder_id for cylinder_id in wanted if cylinder_id is not None})
     found = await list_cylinders(tx, ids=ids, limit=max(1, len(ids))) if ids else []
     return {cylinder.id: cylinder for cylinder in found}
+
+
+def shown_problem(target: Target | None, key: StoredKey) -> str:
+    """Return why a key is stuck, with the stamp in place of the vendor's id that nobody can read."""
+    return (target.problem or "").replace(key.external_id, key.stamp) if target else ""

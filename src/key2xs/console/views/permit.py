@@ -22,7 +22,7 @@ from key2xs.work.facts import find_permit, permit_facts
 from key2xs.work.successors import reissued_as
 from key2xs.work.types import CrewMember, PermitFacts
 
-from .openings import cylinders_by_id
+from .openings import cylinders_by_id, shown_problem
 
 Keys = Mapping[PersonId, list[tuple[StoredKey, Target | None]]]
 
@@ -42,9 +42,15 @@ class KeyOfLease:
 
     key: StoredKey
     target: Target | None
+    vendor: str
     carries: bool
     exposed_until: datetime | None
     unbounded: bool
+
+    @property
+    def problem(self) -> str:
+        """Why it is stuck."""
+        return shown_problem(self.target, self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,7 @@ async def _lease_lines(
     at: datetime,
 ) -> list[LeaseLine]:
     keys = await keys_of_people(tx, [lease.person_id for lease in leases], at)
+    vendors = {system.id: system.vendor for system in await services.registry.systems(tx)}
     exposures = {
         key.id: await services.openers.exposure_of(tx, key, at) for held in keys.values() for key, _ in held
     }
@@ -152,7 +159,7 @@ async def _lease_lines(
             people.of(lease.person_id),
             tuple(sorted((cylinders[c] for c in lease.cylinders if c in cylinders), key=lambda c: c.marking)),
             tuple(
-                _key_of_lease(key, target, lease, exposures[key.id])
+                _key_of_lease(key, target, lease, exposures[key.id], vendors.get(key.system_id, ""))
                 for key, target in keys.get(lease.person_id, [])
             ),
         )
@@ -160,7 +167,9 @@ async def _lease_lines(
     ]
 
 
-def _key_of_lease(key: StoredKey, target: Target | None, lease: Lease, exposure: KeyExposure) -> KeyOfLease:
+def _key_of_lease(
+    key: StoredKey, target: Target | None, lease: Lease, exposure: KeyExposure, vendor: str
+) -> KeyOfLease:
     """Say what a key can still open of a grant that no grant covers any more."""
     left = [
         pair.exposure
@@ -170,6 +179,7 @@ def _key_of_lease(key: StoredKey, target: Target | None, lease: Lease, exposure:
     return KeyOfLease(
         key=key,
         target=target,
+        vendor=vendor,
         carries=target is not None and lease.id in target.grants,
         exposed_until=max((each.at for each in left if each.at is not None), default=None),
         unbounded=any(each.at is None for each in left),

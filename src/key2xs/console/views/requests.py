@@ -65,3 +65,8 @@ async def request_lines(tx: Connection, requests: Sequence[Request], at: datetim
         )
         for request in requests
     ]
+
+
+def urgent_first(lines: Sequence[RequestLine]) -> list[RequestLine]:
+    """Return emergencies first, then whoever waits longest."""
+    return sorted(lines, key=lambda line: (not line.is_emergency, line.request.asked_at))

@@ -1,0 +1,5 @@
+"""`python -m key2xs.cli`."""
+
+from . import main
+
+main()

@@ -1,0 +1,141 @@
+"""Asking: who can open this, why, until when; and revoking."""
+
+from typing import Any
+
+from . import words
+from .client import Api, part
+from .exits import NO, UNKNOWN, USAGE, YES, Stopped
+
+
+def who_can_open(api: Api, cylinder: str, at: str | None) -> tuple[Any, int]:
+    """Ask who can open a cylinder: 0 somebody, 1 nobody, 3 nobody known, but not everything is seen."""
+    answer = api.get(f"/api/v1/cylinders/{part(cylinder)}/who-can-open", at=at)
+    if answer["can_open"]:
+        return answer, YES
+    return answer, UNKNOWN if answer["unknown"] else NO
+
+
+def show_who_can_open(answer: Any) -> None:
+    """Print who can open a cylinder."""
+    at = answer["at"]
+    words.table(
+        f"Who can open {answer['cylinder']} at {words.instant(at)} ({words.age(answer['as_of'], at)})",
+        ("key", "handed to", "because", "allowed until", "could open"),
+        [
+            (
+                each["key"],
+                each["holder"],
+                words.BASES.get(each["basis"], each["basis"]) if each["basis"] else "no grant any more",
+                words.instant(each["until"]),
+                words.exposure(each["exposure"]["kind"], each["exposure"]["at"]),
+            )
+            for each in answer["can_open"]
+        ],
+        caption=words.FOOTNOTE,
+    )
+    for each in answer["unknown"]:
+        words.say(f"Not known: {each['system']} {each['why']} ({words.instant(each['as_of'])})")
+
+
+def explain(api: Api, person: str, cylinder: str, at: str | None) -> tuple[Any, int]:
+    """Ask why a person may open a cylinder: 0 may, 1 may not, 3 cannot be known."""
+    answer = api.get("/api/v1/explain", person=person, cylinder=cylinder, at=at)
+    return answer, {"allow": YES, "deny": NO}.get(answer["verdict"], UNKNOWN)
+
+
+def show_explain(answer: Any) -> None:
+    """Print why, or what is missing and the smallest change that would do."""
+    verdict = {"allow": "may open", "deny": "may not open"}.get(
+        answer["verdict"], "cannot be known to be allowed"
+    )
+    words.say(f"{answer['person']} {verdict} {answer['cylinder']} at {words.instant(answer['at'])}")
+    if answer["zone_mode"] != "enforce":
+        words.say(f"The security zone is in mode {answer['zone_mode']}: keys are not written for it.")
+    for basis in answer["bases"]:
+        until = f" until {words.instant(basis['until'])}" if basis["allows"] and basis["until"] else ""
+        words.say(f"  {basis['reference']}: {'allows' if basis['allows'] else 'not enough'}{until}")
+    if answer["missing"]:
+        words.table(
+            "Missing",
+            ("what", "smallest change"),
+            [(each["text"], each["change"]) for each in answer["missing"]],
+        )
+    for near in answer["near"]:
+        words.say(f"Nearly: {near}")
+    for key in answer["delivery"]:
+        state = "blocked" if key["blocked"] else words.PROGRESS.get(key["progress"], key["progress"])
+        words.say(f"Key {key['key']}: {state}" + (f" ({key['problem']})" if key["problem"] else ""))
+
+
+def exposure(api: Api, **asked: str | None) -> tuple[Any, int]:
+    """Ask until when keys could still open: 0 there is an end, 1 there is none, 3 no reading to rely on."""
+    answer = api.get("/api/v1/exposure", **one_of(asked))
+    if answer["kind"] == "no_bound":
+        return answer, NO
+    return answer, UNKNOWN if any(key["as_of"] is None for key in answer["keys"]) else YES
+
+
+def show_exposure(answer: Any) -> None:
+    """Print until when, key by key, with what nobody can shorten."""
+    name, value = next(iter(answer["asked"].items()))
+    words.table(
+        f"Exposure of {name} {value} at {words.instant(answer['at'])} ({words.age(answer['as_of'], answer['at'])})",
+        ("key", "handed to", "program", "could open", "will work until", "beyond its grants"),
+        [
+            (
+                key["key"],
+                key["holder"],
+                words.PROGRESS.get(key["progress"] or "", "-"),
+                words.exposure(key["kind"], key["at"]),
+                words.instant(key["works_until"]),
+                ", ".join(key["residual"]) or "nothing",
+            )
+            for key in answer["keys"]
+        ],
+    )
+    assumed = sorted(
+        {each for key in answer["keys"] for pair in key["cylinders"] for each in pair["assumptions"]}
+    )
+    if assumed:
+        words.say(f"Assumed: {', '.join(assumed)} (docs/reference/assumptions.md)")
+
+
+def revoke(api: Api, *, reason: str, dry_run: bool, **asked: str | None) -> tuple[Any, int]:
+    """Revoke, or look at what it would touch."""
+    answer = api.post("/api/v1/revoke", {"reason": reason, "dry_run": dry_run, **one_of(asked)})
+    return answer, YES
+
+
+def show_revoke(answer: Any) -> None:
+    """Print who and what is affected, and what became of it."""
+    done = {
+        "dry_run": "Nothing was changed. This is who and what is affected",
+        "proposed": f"Waits for a second person: proposal {answer['proposal']}. This is who and what is affected",
+        "revoked": "Revoked. This is who and what is affected",
+    }
+    words.table(
+        f"{done[answer['state']]} ({words.instant(answer['at'])})",
+        ("people", "grants", "keys", "left alone (emergency)"),
+        [
+            (
+                "\n".join(answer["people"]) or "-",
+                "\n".join(answer["grants"]) or "-",
+                ", ".join(answer["keys"]) or "-",
+                "\n".join(answer["spared"]) or "-",
+            )
+        ],
+    )
+    if answer["state"] == "revoked" and answer["keys"]:
+        words.say("Keys may open for a while yet; ask `key2xs exposure` until when.")
+
+
+def one_of(asked: dict[str, str | None]) -> dict[str, str]:
+    """Return the one thing that was named.
+
+    Raises:
+        Stopped: none, or several.
+    """
+    named = {name: value for name, value in asked.items() if value is not None}
+    if len(named) != 1:
+        raise Stopped(f"name exactly one of {', '.join('--' + name for name in asked)}", USAGE)
+    return named

@@ -1,0 +1,251 @@
+"""The commands and their options; each calls one function of a file beside this one."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from cyclopts import App, CycloptsError, Parameter
+
+from key2xs import __version__
+
+from . import accounts, answers, files, service
+from .client import Api, Options
+from .exits import UNKNOWN, USAGE, Stopped
+
+app = App(
+    name="key2xs",
+    help="Electronic keys that follow identity, permit and policy.\n\nExit codes: 0 yes or done, 1 no, 2 wrong use, "
+    "3 not known.",
+    version=__version__,
+    result_action="return_value",
+)
+log = App(name="log", help="The log.")
+user = App(name="user", help="Users.")
+token = App(name="token", help="API tokens.")
+settings = App(name="settings", help="Settings.")
+for group in (log, user, token, settings):
+    app.command(group)
+
+Config: TypeAlias = Annotated[Path | None, Parameter(help="Settings file (TOML); also KEY2XS_CONFIG.")]
+At: TypeAlias = Annotated[str | None, Parameter(help="An instant with its time zone; now when left out.")]
+DryRun: TypeAlias = Annotated[bool, Parameter(help="Only look; change nothing.", negative="")]
+
+_options = Options()
+_transport: Any = None
+
+
+def run_command(arguments: Sequence[str], *, transport: Any = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: what stands after the program's name.
+        transport: how to reach the service in tests; None for the network.
+    """
+    global _transport  # noqa: PLW0603 - one command a process
+    _transport = transport
+    try:
+        code = app.meta(list(arguments), exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return USAGE
+    except Stopped as error:
+        sys.stderr.write(f"key2xs: {error}\n")
+        return error.code
+    except KeyboardInterrupt:
+        return UNKNOWN
+    return code if isinstance(code, int) else 0
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    url: Annotated[str, Parameter(help="Where the service is; also KEY2XS_URL.")] = "",
+    token: Annotated[
+        str, Parameter(help="API token; better in KEY2XS_TOKEN, where others do not see it.")
+    ] = "",
+    json: Annotated[bool, Parameter(help="Print the answer as JSON.", negative="")] = False,
+) -> Any:
+    global _options  # noqa: PLW0603 - one command a process
+    _options = Options(url=url, token=token, json=json)
+    return app(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+
+
+@app.command
+def serve(
+    *,
+    only: Annotated[
+        bool, Parameter(help="Answer HTTP only; loops run in other processes.", negative="")
+    ] = False,
+    config: Config = None,
+) -> int:
+    """Run the service: everything in one process, or with `--only` the web side alone."""
+    return service.run_service(config, frozenset({"serve"} if only else {"serve", "worker", "sequencer"}))
+
+
+@app.command
+def worker(*, config: Config = None) -> int:
+    """Run the loops that decide grants and write keys."""
+    return service.run_service(config, frozenset({"worker"}))
+
+
+@app.command
+def sequencer(*, config: Config = None) -> int:
+    """Run the sequencer of the log; a second one waits until the first is gone."""
+    return service.run_service(config, frozenset({"sequencer"}))
+
+
+@app.command
+def migrate(*, config: Config = None) -> int:
+    """Bring the databases to the newest schema."""
+    return service.migrate(config)
+
+
+@app.command(name="import")
+def import_(kind: str, file: Path, *, dry_run: DryRun = False) -> int:
+    """Import a CSV file.
+
+    Args:
+        kind: areas, units, zones, assets, access_points, cylinders, asset_cylinders, companies, people,
+            qualifications, shifts, duties or keys.
+        file: the file.
+        dry_run: only look.
+    """
+    return _ask(lambda api: files.import_file(api, kind, file, dry_run=dry_run), files.show_import)
+
+
+@app.command
+def who_can_open(cylinder: str, *, at: At = None) -> int:
+    """Say who can open a cylinder, and why.
+
+    Args:
+        cylinder: the stamp on the lock, its id, or the vendor's.
+        at: a past instant.
+    """
+    return _ask(lambda api: answers.who_can_open(api, cylinder, at), answers.show_who_can_open)
+
+
+@app.command
+def explain(person: str, cylinder: str, *, at: At = None) -> int:
+    """Say why a person may open a cylinder, or what is missing.
+
+    Args:
+        person: an id, or `scheme:reference` (personnel_no:00004344).
+        cylinder: the stamp on the lock, its id, or the vendor's.
+        at: an instant.
+    """
+    return _ask(lambda api: answers.explain(api, person, cylinder, at), answers.show_explain)
+
+
+@app.command
+def revoke(
+    *,
+    reason: Annotated[str, Parameter(help="Why; it goes on the log.")],
+    grant: str | None = None,
+    key: str | None = None,
+    person: str | None = None,
+    company: str | None = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Revoke a grant, block a key, or end all grants of a person; a company waits for a second person."""
+    return _ask(
+        lambda api: answers.revoke(
+            api, reason=reason, dry_run=dry_run, grant=grant, key=key, person=person, company=company
+        ),
+        answers.show_revoke,
+    )
+
+
+@app.command
+def exposure(*, key: str | None = None, person: str | None = None, company: str | None = None) -> int:
+    """Say until when keys could still open, and what nobody can shorten."""
+    return _ask(
+        lambda api: answers.exposure(api, key=key, person=person, company=company), answers.show_exposure
+    )
+
+
+@log.command
+def export(file: Path) -> int:
+    """Write the whole log into a file that a stranger can verify; gzip'd when the name ends in .gz."""
+    return _ask(
+        lambda api: files.export_log(api, file),
+        lambda done: print(f"{done['file']}: {done['bytes']} bytes"),  # noqa: T201 - it talks to a terminal
+    )
+
+
+@app.command
+def verify(
+    file: Path, *, vkey: Annotated[str, Parameter(help="The log's public key, from `status` or the site.")]
+) -> int:
+    """Verify an exported log. Needs no database and no network."""
+    return _show(files.verify(file, vkey), files.show_verify)
+
+
+@user.command(name="add")
+def add_user(
+    login: str,
+    *,
+    role: Annotated[list[str], Parameter(help="May stand several times.")],
+    name: str | None = None,
+    person: Annotated[
+        str | None, Parameter(help="The person this user is; needed to approve anything.")
+    ] = None,
+    local: Annotated[
+        bool, Parameter(help="Straight into the databases, for the first user.", negative="")
+    ] = False,
+    config: Config = None,
+) -> int:
+    """Make a user; prints a one-time password."""
+    if local:
+        return _show(service.add_user_here(config, login, role, name), accounts.show_user)
+    return _ask(lambda api: accounts.add_user(api, login, role, name, person), accounts.show_user)
+
+
+@token.command(name="add")
+def add_token(
+    label: str,
+    *,
+    permission: Annotated[
+        list[str] | None, Parameter(help="May stand several times; all one has if none.")
+    ] = None,
+    days: int = 90,
+    login: Annotated[str | None, Parameter(help="Sign in as this user; asks for the password.")] = None,
+) -> int:
+    """Make an API token for oneself; prints it once."""
+    return _ask(
+        lambda api: accounts.add_token(api, label, permission or [], days, login), accounts.show_token
+    )
+
+
+@settings.command(name="check")
+def check_settings(
+    *,
+    production: Annotated[bool, Parameter(help="Judge as for production.", negative="")] = False,
+    config: Config = None,
+) -> int:
+    """Say what is missing or unsafe in the settings."""
+    return _show(service.check_settings(config, production=production), service.show_settings)
+
+
+def _ask(question: Callable[[Api], tuple[Any, int]], show: Callable[[Any], None]) -> int:
+    with _api() as api:
+        return _show(question(api), show)
+
+
+def _show(answered: tuple[Any, int], show: Callable[[Any], None]) -> int:
+    answer, code = answered
+    if _options.json:
+        sys.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2) + "\n")
+    else:
+        show(answer)
+    return code
+
+
+@contextmanager
+def _api() -> Any:
+    api = Api(_options, _transport)
+    try:
+        yield api
+    finally:
+        api.close()

@@ -1,0 +1,78 @@
+"""The words and tables people read. Codes stay in `--json`."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+BASES: Final = {
+    "permit_step": "permit step",
+    "duty_role": "on duty",
+    "approved_request": "approved request",
+    "emergency": "emergency",
+    "standing": "standing right",
+}
+PROGRESS: Final = {
+    "requested": "asked",
+    "accepted": "accepted by iLOQ",
+    "in_transit": "on its way",
+    "delivered": "in the key",
+    "lapsed": "run out",
+    "failed": "failed",
+}
+EXPOSURE: Final = {
+    "proven_end": "proven: no longer",
+    "still_allowed": "still allowed",
+    "bound": "at the latest until",
+    "no_bound": "nothing known ends it",
+}
+FOOTNOTE: Final = "Not seen by any key system: mechanical keys, programming keys, a door left unlocked."
+
+
+def instant(text: str | None) -> str:
+    """Write an instant in this machine's time zone; a dash for none."""
+    if text is None:
+        return "-"
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def age(as_of: str | None, at: str) -> str:
+    """Say how old data was at an instant."""
+    if as_of is None:
+        return "age unknown"
+    old = datetime.fromisoformat(at) - datetime.fromisoformat(as_of)
+    if old < timedelta(seconds=1):
+        return "as of now"
+    if old < timedelta(minutes=2):
+        return f"{old.total_seconds():.0f} s old"
+    if old < timedelta(hours=2):
+        return f"{old.total_seconds() / 60:.0f} min old"
+    return f"{old.total_seconds() / 3600:.1f} h old"
+
+
+def exposure(kind: str, at: str | None) -> str:
+    """Say until when a key could still open."""
+    word = EXPOSURE.get(kind, kind)
+    return f"{word} {instant(at)}" if at is not None and kind != "proven_end" else word
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, caption: str = "") -> None:
+    """Print a table."""
+    shown = Table(title=title, title_justify="left", caption=caption or None, caption_justify="left")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(str(cell) if cell is not None else "-" for cell in row))
+    console().print(shown)
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    console().print(text, markup=False, highlight=False)
+
+
+def console() -> Console:
+    """Return where tables go; made each time, so that whoever replaced stdout gets them."""
+    return Console(soft_wrap=False)
