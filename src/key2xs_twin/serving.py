@@ -94,7 +94,9 @@ class _AnnouncingServer(uvicorn.Server):
 
 
 def _listen(port: int) -> socket.socket:
-    listening = socket.socket()
+    # The protocol is named on purpose: asyncio switches Nagle's algorithm off only for sockets that say TCP, and with
+    # it on every answer waits 40 ms for the client's delayed acknowledgement.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port))

@@ -70,7 +70,7 @@ async def test_a_qualification_that_begins_later_leaves_the_loops_quiet(stage: S
     later = spine.now + timedelta(minutes=30)
     async with spine.services.database.transaction() as tx:
         await spine.services.identity.put_qualification(
-            tx, Act("user:hse", spine.now), spine.persons["u1"], Qualification("HV_SWITCHING", valid_from=later)
+            tx, Act("user:hse", spine.now), spine.persons["u1"], Qualification("HV_SWITCHING", later, None)
         )
     await spine.settle()
     await spine.advance(timedelta(hours=1), every=timedelta(minutes=5))

@@ -4,11 +4,8 @@ Alembic orders the revisions and remembers which ran. The schema itself is SQL, 
 (exclusion constraints, guards, partitions, separate roles) has no portable form.
 """
 
-import asyncio
-from importlib.resources import files
 from pathlib import Path
 
-import asyncpg
 import sqlalchemy as sa
 from alembic import command, op
 from alembic.config import Config
@@ -31,26 +28,12 @@ def refuse_downgrade() -> None:
     raise RuntimeError(message)
 
 
-def upgrade(owner_dsn: str) -> None:
+def run_migrations(owner_dsn: str) -> None:
     """Bring the main database to the newest schema. Blocks; call it from no event loop."""
     config = Config()
     config.set_main_option("script_location", str(_HERE))
     config.attributes["dsn"] = owner_dsn
     command.upgrade(config, "head")
-
-
-def upgrade_vault(vault_dsn: str) -> None:
-    """Bring the vault's database to its schema. Blocks; call it from no event loop."""
-    sql = files("key2xs.core.migrations").joinpath("vault.sql").read_text(encoding="utf-8")
-
-    async def run() -> None:
-        connection = await asyncpg.connect(vault_dsn)
-        try:
-            await connection.execute(sql)
-        finally:
-            await connection.close()
-
-    asyncio.run(run())
 
 
 def sqlalchemy_url(dsn: str) -> sa.URL:
