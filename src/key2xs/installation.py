@@ -4,6 +4,7 @@ This is the only module, with `app`, that knows domains and connectors together.
 on a database of their own, with a clock they move and a transport that leads to the twin.
 """
 
+import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,7 +18,7 @@ import httpx2
 
 from key2xs.connectors.iloq import IloqConfig, IloqConnector
 from key2xs.core.clock import Clock, SystemClock
-from key2xs.core.database import Database
+from key2xs.core.database import Connection, Database
 from key2xs.core.loops import Loop
 from key2xs.core.settings import IloqSystem, Settings, SyslogSink
 from key2xs.core.vault import Vault
@@ -30,6 +31,7 @@ from key2xs.keys.reconciler import Connected, Reconciler
 from key2xs.keys.recovery import read_all_again
 from key2xs.keys.registry import InventoryLoop
 from key2xs.keys.sessions import SealedSessions
+from key2xs.keys.types import KeySystem
 from key2xs.ledger import Reader, ReaderLoop
 from key2xs.ledger.copies import CheckpointCopy
 from key2xs.ledger.opening import Opened, open_log, tell_loss
@@ -42,6 +44,7 @@ from key2xs.work.loops import BoundaryLoop as WorkBoundaries, PeopleReader, Sile
 Transports: TypeAlias = Callable[[IloqSystem], httpx2.AsyncBaseTransport | None]
 
 SEED_BYTES = 32
+START = "key2xs.start"
 # A SIEM wants entries soon, and a receiver that stalls must not hold the others' transactions open for long.
 SYSLOG_BATCH = 100
 
@@ -121,6 +124,7 @@ async def _begin(services: Services, opened: Opened) -> None:
     now = services.clock.now()
 
     async def tell(tx):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        await _one_starts(tx)
         await tell_loss(tx, services.ledger, opened, now)
         await ensure_bundle(tx, services.ledger, at=now)
         if opened.lost is not None:
@@ -133,9 +137,7 @@ async def _begin(services: Services, opened: Opened) -> None:
 async def _connect(installation: Installation, stack: AsyncExitStack, transports: Transports) -> None:
     services = installation.services
     for system in services.settings.iloq:
-        stored = await services.database.transact(
-            lambda tx, s=system: services.registry.ensure_system(tx, s.name, "iloq", services.clock.now())  # type: ignore[misc]
-        )
+        stored = await services.database.transact(lambda tx, s=system: _ensure_system(tx, services, s))  # type: ignore[misc]
         store = SealedSessions(services.database, services.vault, stored.id)
         port = IloqConnector(
             _iloq_config(system, services.settings),
@@ -168,6 +170,16 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
                 wall=services.wall,
             ),
         ]
+
+
+async def _ensure_system(tx: Connection, services: Services, system: IloqSystem) -> KeySystem:
+    await _one_starts(tx)
+    return await services.registry.ensure_system(tx, system.name, "iloq", services.clock.now())
+
+
+async def _one_starts(tx: Connection) -> None:
+    """Let processes that start at once do this one after the other: what the first one makes, the next one finds."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", START)
 
 
 def _add_loops(installation: Installation, stack: AsyncExitStack) -> None:
@@ -229,11 +241,13 @@ def secret_file(path: Path) -> bytes:
     """Return the 32 secret bytes kept in a file (hex), making the file at first use, readable by its owner only."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            pass
-        else:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(SEED_BYTES) + "\n")
+        # Written beside it and then named, so that processes that start at once never read half a secret.
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(SEED_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
     return bytes.fromhex(path.read_text(encoding="ascii").strip())

@@ -13,7 +13,7 @@ from .summary import LogFacts, SyslogFacts
 
 ELEMENT = "key2xs@32473"
 ALERT = 1  # RFC 5424: action must be taken immediately
-LARGEST_PAGE = 1000
+LARGEST_PAGE = 500
 WITHIN = 10.0  # seconds for the last messages to arrive
 
 

@@ -45,7 +45,8 @@ class Site:
 
     def client(self, **options: Any) -> httpx2.AsyncClient:
         """A client that nobody signed in with."""
-        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
+        app: Any = self.app
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         made = httpx2.AsyncClient(transport=transport, base_url="http://site.test", **options)
         self._clients.append(made)
         return made

@@ -12,14 +12,26 @@ from .client import Browserless
 from .showcase import Showcase, open_showcase, play_evening
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def evening(
     databases: DatabaseServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Showcase]:
-    """The evening, played once for a module."""
+    """The evening, played once; tests may add to it and never undo it."""
     with databases.fresh() as dsns:
         async with open_showcase(dsns, tmp_path_factory.mktemp("evening")) as show:
             await play_evening(show)
+            yield show
+
+
+@pytest.fixture(scope="session")
+async def site(
+    databases: DatabaseServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Showcase]:
+    """The corner on a quiet evening, for tests that act; one permit is in force."""
+    with databases.fresh() as dsns:
+        async with open_showcase(dsns, tmp_path_factory.mktemp("site")) as show:
+            await show.permit("pumps", "4711", "2210", crew=("u1",))
+            await show.pass_time(2 * show.MINUTE)
             yield show
 
 

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from litestar import Litestar
 
 from key2xs.access import Access, make_user
 from key2xs.api.app import create_app, stop_streams
+from key2xs.core.ids import RequestId
 from key2xs.core.postgres import RoleDsns
 from key2xs.plant.service import get_cylinder
 from key2xs.runtime import Runtime
@@ -49,6 +50,7 @@ class Showcase:
     app: Litestar
     access: Access
     permits: dict[str, Permit] = field(default_factory=dict)
+    MINUTE = MINUTE
 
     async def settle(self) -> None:
         """Let the product take in whatever was told."""
@@ -184,20 +186,23 @@ async def play_evening(show: Showcase) -> None:
         await spine.services.custody.block(
             tx, key.id, reason="lost at the jetty", actor="user:desk", at=spine.now
         )
-    await _ask(show, "approved_request", "u6", "AH-3", "Read the analyser before the shift change", 3)
-    await _ask(show, "emergency", "u5", "LB-17", "Steam leak at E-1105, valve has to be closed by hand", 0.75)
+    await ask(show, "approved_request", "u6", "AH-3", "Read the analyser before the shift change", 3)
+    await ask(show, "emergency", "u5", "LB-17", "Steam leak at E-1105, valve has to be closed by hand", 0.75)
     await show.pass_time(4 * MINUTE)
 
 
-async def _ask(show: Showcase, kind: str, ref: str, point: str, reason: str, hours: float) -> None:
+async def ask(
+    show: Showcase, kind: str, ref: str, point: str, reason: str, hours: float, *, by: str = "u6"
+) -> RequestId:
+    """Have somebody ask for access; `by` asks."""
     spine = show.spine
     async with spine.services.database.transaction() as tx:
         cylinder = await get_cylinder(tx, {"AH-3": "2210", "LB-17": "6003"}[point])
-        await spine.services.requests.ask(
+        return await spine.services.requests.ask(
             tx,
             kind=kind,  # type: ignore[arg-type]
             person_id=spine.persons[ref],
-            requester_id=spine.persons["u6"],
+            requester_id=spine.persons[by],
             cylinders=[cylinder.id],
             access_points=1,
             starts_at=spine.now,
@@ -215,6 +220,7 @@ async def _accounts(show: Showcase) -> None:
         "issuer": ("permit_issuer", "issuer"),
         "auditor": ("auditor", None),
         "admin": ("administrator", None),
+        "unlinked": ("shift_leader", None),
     }
     async with spine.services.database.transaction() as tx:
         for login, (role, ref) in accounts.items():
@@ -260,6 +266,3 @@ class _Server(uvicorn.Server):
 
     def install_signal_handlers(self) -> None:
         """Leave them to the test run."""
-
-
-__all__ = ["PASSWORD", "Showcase", "datetime", "open_showcase", "play_evening", "serve"]

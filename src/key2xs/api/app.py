@@ -65,7 +65,11 @@ def create_app(services: Services, runtime: Runtime, access: Access | None = Non
             "web": Provide(lambda: web, sync_to_thread=False),
             "caller": Provide(_caller),
         },
-        exception_handlers={HTTPException: on_error, Key2XSError: on_error, Exception: on_error},
+        exception_handlers={
+            HTTPException: _answer_error,
+            Key2XSError: _answer_error,
+            Exception: _answer_error,
+        },
         guards=[authorise],
         lifespan=[_feed_of(web)],
         logging_config=None,  # building one would set the root logger to INFO for everybody
@@ -96,6 +100,13 @@ def _console(services: Services, runtime: Runtime) -> list[Any]:
     from key2xs.console.routes import console_routes  # type: ignore[import-not-found, unused-ignore]
 
     return list(console_routes(services, runtime))
+
+
+def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Answer a browser with a page and a program with a problem document."""
+    from key2xs.console.errors import page_for, wants_page
+
+    return page_for(request, error) if wants_page(request) else on_error(request, error)
 
 
 def _feed_of(web: Web) -> Any:

@@ -75,7 +75,7 @@ async def expose_keys(
 ) -> ExposureOut:
     """Answer for some keys."""
     answers = [await web.services.openers.exposure_of(tx, key, at) for key in keys]
-    markings = await _markings(tx, answers)
+    markings = await markings_of(tx, answers)
     found = [
         key_exposure(answer, markings, await web.services.targets.find(tx, answer.key.id))
         for answer in answers
@@ -134,7 +134,8 @@ def latest(found: Iterable[KeyExposureOut]) -> datetime | None:
     return max(known) if known and len(known) == len(ends) else None
 
 
-async def _markings(tx: Connection, answers: Iterable[KeyExposure]) -> dict[CylinderId, str]:
+async def markings_of(tx: Connection, answers: Iterable[KeyExposure]) -> dict[CylinderId, str]:
+    """Return what is printed on the cylinders that some answers are about."""
     ids = sorted({pair.cylinder_id for answer in answers for pair in answer.pairs if pair.cylinder_id})
     found = await list_cylinders(tx, ids=ids, limit=len(ids) or 1)
     return {each.id: each.marking for each in found}

@@ -60,6 +60,11 @@ class EventStore:
         cursor: str | None = await tx.fetchval(_SQL["cursor_of"], system_id)
         return cursor
 
+    async def still_at(self, tx: Connection, system_id: KeySystemId, cursor: str | None) -> bool:
+        """Hold the log of a key system for this transaction; False when another worker read on from `cursor`."""
+        await self._ledger.lock_heads(tx, [f"key_system:{system_id}"])
+        return await self.cursor_of(tx, system_id) == cursor
+
     async def class_again(
         self, tx: Connection, keys: Sequence[KeyId], persons: Sequence[PersonId], at: datetime
     ) -> int:
@@ -193,9 +198,14 @@ class EventPull:
             self.problem, self._due = str(error), now + RETRY
             return self._due
         self.problem = None
-        await self._database.transact(lambda tx: self._store.take_page(tx, self._system, page, now))
+        await self._database.transact(lambda tx: self._take(tx, cursor, page, now))
         self._due = None if page.more else now + PULL_PACE
         return self._due or now
+
+    async def _take(self, tx: Connection, cursor: str | None, page: EventPage, now: datetime) -> None:
+        # A page that another worker has stored meanwhile must not be stored twice, nor move the cursor back.
+        if await self._store.still_at(tx, self._system.id, cursor):
+            await self._store.take_page(tx, self._system, page, now)
 
 
 class Reclassifier:

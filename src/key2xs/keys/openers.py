@@ -1,7 +1,7 @@
 """Who may open what: the projection that answers at once, kept beside every change of what may be on a key."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from .exposure_types import (
     possible_programs,
 )
 from .port import ProgrammingState
+from .program import EMPTY_PROGRAM, ProgramOnDevice, ProgramState
 from .registry import lock_of
 from .targets import Targets
 from .types import MayOpen, StoredKey
@@ -132,12 +133,13 @@ class Openers:
     ) -> KeyExposure:
         """Answer for every cylinder that a program possibly on the key opens.
 
-        `as_if_revoked` answers as if no grant covered the key any more: how fast could it be revoked?
+        `as_if_revoked` answers as if all grants ended at `at` and the vendor took the order for the empty program
+        at once: how fast could the key be revoked?
         """
         places, cylinders = await self._map(tx, key.system_id)
         record, allowed = await self._record(tx, key)
         if as_if_revoked:
-            allowed = {}
+            record, allowed = _as_if_ordered_empty(record, at), {}
         pairs = []
         for group in places.of_key(record, allowed=allowed):
             pairs += [
@@ -192,6 +194,7 @@ class Openers:
         target = await self._targets.find(tx, key.id)
         programs = possible_programs(await self._targets.programs(tx, key.id))
         reading = (target.reading if target else None) or {}
+        read_at = await tx.fetchval(_SQL["read_at"], target.id) if target else None
         allowed: dict[str, str] = {}
         if target is not None and target.grants and not target.block:
             rows = await tx.fetch(_SQL["locks_of_grants"], key.system_id, list(target.grants))
@@ -202,7 +205,7 @@ class Openers:
                 kind=key.kind,
                 programs=programs,
                 programming_state=ProgrammingState(str(reading.get("state", "unknown"))),
-                as_of=(target.read_at if target else None) or datetime.min.replace(tzinfo=UTC),
+                as_of=read_at or datetime.min.replace(tzinfo=UTC),
                 was_empty_before=bool(reading) and "on_device" in reading and reading["on_device"] is None,
                 hidden_rights=not reading.get("outside_visible", True),
                 blocked_at=key.blocked_at,
@@ -240,6 +243,16 @@ def _stored(row: asyncpg.Record) -> _Row:
         row["allowed_until"],
         row["kind"],
         stored_end(row["exposed_until"]) or FOR_EVER,
+    )
+
+
+def _as_if_ordered_empty(record: KeyOnRecord, at: datetime) -> KeyOnRecord:
+    ordered = ProgramOnDevice(EMPTY_PROGRAM, ProgramState.POSSIBLE, written_at=at, ordered_at=at)
+    return replace(
+        record,
+        programs=(*record.programs, ordered),
+        programming_state=ProgrammingState.ORDERED,
+        as_of=max(at, record.as_of),
     )
 
 

@@ -186,8 +186,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 SELECT * FROM key_program WHERE key_id = $1 AND gone_at IS NULL ORDER BY number
 
 -- name: set_ordered
--- The order for the newest program of ours was accepted.
-UPDATE key_program SET ordered_at = coalesce(ordered_at, $2), entry = $3
+-- The order for the newest program was accepted. Ordered again, it counts from then: the order before it did not stand.
+UPDATE key_program SET ordered_at = $2, entry = $3
 WHERE id = (SELECT id FROM key_program WHERE key_id = $1 AND gone_at IS NULL ORDER BY number DESC LIMIT 1)
 
 -- name: unfetched_program
@@ -239,6 +239,14 @@ UPDATE key_work SET leased_until = NULL, leased_by = NULL, failures = $4,
     lane = CASE WHEN marks = $5 THEN 1 ELSE lane END,
     next_at = CASE WHEN marks = $5 THEN $3 ELSE least(next_at, $3) END
 WHERE target_id = $1 AND fence = $2
+
+-- name: note_read
+-- The key was read, whatever it said.
+UPDATE key_work SET read_at = $2 WHERE target_id = $1
+
+-- name: read_at
+-- When a key was read last.
+SELECT read_at FROM key_work WHERE target_id = $1
 
 -- name: next_work
 -- When the next target of a key system is due.

@@ -7,4 +7,5 @@ UPDATE key_work SET next_at = least(next_at, $1), marks = marks + 1
 -- name: not_read_since
 -- Keys in use that were not read since an instant.
 SELECT key.stamp FROM key_key AS key LEFT JOIN key_target AS target ON target.key_id = key.id
-WHERE NOT key.deleted AND (target.read_at IS NULL OR target.read_at < $1) ORDER BY key.stamp
+LEFT JOIN key_work AS work ON work.target_id = target.id
+WHERE NOT key.deleted AND (work.read_at IS NULL OR work.read_at < $1) ORDER BY key.stamp

@@ -42,6 +42,7 @@ REREAD = timedelta(minutes=15)  # edits made in the vendor's own tool are found 
 WATCHED_REREAD = timedelta(hours=6)
 WAIT_FOR_PERSON = timedelta(minutes=10)
 FIRST_RETRY = timedelta(seconds=5)
+FAILURES_SHOWN = 2  # in a row before people are told: one lost call is nothing to look at
 LONGEST_RETRY = timedelta(minutes=5)
 
 _CLAIMED = declare("keys.reconcile.after_claim")
@@ -233,6 +234,7 @@ class Reconciler:
         agrees: bool,
         now: datetime,
     ) -> bool:
+        await tx.execute(_SQL["note_read"], target.id, reading.as_of)
         never_used = reading.on_device is None and alike(reading.planned, target.desired)
         delivered = (agrees or never_used) and alike(reading.on_device, target.desired) and not target.block
         await self._targets.note_reading(tx, key, target, reading, delivered=delivered, at=now)
@@ -353,6 +355,8 @@ class Reconciler:
         if isinstance(error, BaseChanged | _PlanChanged):
             return timedelta(0)
         if isinstance(error, Retry):
+            if claim.failures >= FAILURES_SHOWN:
+                await self._database.transact(lambda tx: self._stick(tx, claim, str(error), now))
             backed_off: timedelta = min(LONGEST_RETRY, FIRST_RETRY * int(2 ** min(claim.failures, 6)))
             return max(error.after, backed_off)
         if isinstance(error, Unknown):

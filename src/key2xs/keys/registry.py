@@ -48,6 +48,8 @@ class Registry:
     ) -> int:
         """Store what the vendor lists; only differences are written and told. Returns how many there were."""
         subject = f"key_system:{system_id}"
+        # Two workers may have listed at once: the second then finds nothing new.
+        await self._ledger.lock_heads(tx, [subject])
         differences = [
             *await self._new_keys(tx, system_id, found.keys),
             *await self._new_locks(tx, system_id, found.locks),

@@ -25,6 +25,7 @@ from .tiles import root_at, root_tiles
 
 _SQL = load_queries("key2xs.ledger")
 EMPTY_ROOT = root_of([])
+OFFICE = "key2xs.log.open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,11 @@ async def open_log(
         LedgerError: the copy is not a checkpoint of this log.
     """
     async with database.transaction() as tx:
-        head = await tx.fetchrow(_SQL["find_head"])
+        # Several processes may start at once: one opens, the others find it open.
+        await tx.execute(_SQL["one_opens"], OFFICE)
+        # The copy first: it follows the database, so what is read in this order is behind only after a real loss.
         kept = copy.load()
+        head = await tx.fetchrow(_SQL["find_head"])
         if head is None:
             first = _name(origin, 1) if kept is None else None
             if first is not None:

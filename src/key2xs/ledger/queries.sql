@@ -43,6 +43,10 @@ SELECT narrow_only_why FROM log_head WHERE narrow_only_since IS NOT NULL
 SELECT head.*, origin.origin AS origin_name, origin.first_position, origin.vkey, origin.follows
 FROM log_head AS head JOIN log_origin AS origin ON origin.number = head.origin
 
+-- name: one_opens
+-- Held until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended($1, 0))
+
 -- name: take_fence
 -- A new sequencer takes over; whoever held the old fence can no longer write.
 UPDATE log_head SET fence = fence + 1 RETURNING fence, origin, size, root

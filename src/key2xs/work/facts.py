@@ -1,7 +1,7 @@
 """Reading permits: what other rooms and pages ask."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import UUID
 
@@ -180,6 +180,11 @@ async def held_messages(tx: Connection, *, limit: int = 100) -> list[HeldMessage
     ]
 
 
+def _utc(text: str) -> datetime:
+    """Read an instant; permit systems send them with their own offset, decisions are made in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
 def _live(state: State) -> Tri:
     return tri(None if state == "unknown" else state == "live")
 
@@ -276,7 +281,7 @@ def _member(member: Mapping[str, Any], people: People) -> CrewMember:
 
 def _approval(approval: Mapping[str, Any], people: People) -> Approval:
     party = UUID(approval["party"])
-    at = datetime.fromisoformat(approval["at"])
+    at = _utc(approval["at"])
     return Approval(approval["role"], party, people.get(party), at, approval["decision"])
 
 
@@ -298,18 +303,18 @@ def _isolation(isolation: Mapping[str, Any], people: People) -> Isolation:
 def _gas_test(test: Mapping[str, Any], people: People) -> GasTest:
     standing: GasStanding = test["result"] if test["result"] in _GAS else "unknown"
     tester = people.get(UUID(test["party"])) if test["party"] else None
-    return GasTest(datetime.fromisoformat(test["at"]), instant(test["valid_to"]), standing, tester)
+    return GasTest(_utc(test["at"]), instant(test["valid_to"]), standing, tester)
 
 
 def _locks(doc: Mapping[str, Any], people: People) -> Iterable[PersonalLock]:
     for box in doc["lock_boxes"]:
         for lock in box["personal_locks"]:
             party = UUID(lock["party"])
-            on_at = datetime.fromisoformat(lock["on_at"])
+            on_at = _utc(lock["on_at"])
             yield PersonalLock(box["id"], party, people.get(party), on_at, instant(lock["off_at"]))
 
 
 def _checkin(checkin: Mapping[str, Any], people: People) -> CheckIn:
     party = UUID(checkin["party"])
-    due_at = datetime.fromisoformat(checkin["due_at"])
+    due_at = _utc(checkin["due_at"])
     return CheckIn(party, people.get(party), due_at, instant(checkin["at"]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -218,7 +218,7 @@ def instant(text: str | None) -> datetime | None:
 
 
 def _at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 _NEVER: Final = datetime.fromisoformat("0001-01-02T00:00:00+00:00")

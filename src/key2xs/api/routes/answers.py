@@ -10,7 +10,15 @@ from litestar.params import QueryParameter
 
 from key2xs.access import Permission
 from key2xs.api.explaining import explain_pair, find_person
-from key2xs.api.exposing import ExposureOut, expose_keys, key_exposure, keys_of_persons, latest, worst
+from key2xs.api.exposing import (
+    ExposureOut,
+    expose_keys,
+    key_exposure,
+    keys_of_persons,
+    latest,
+    markings_of,
+    worst,
+)
 from key2xs.api.paging import At, Name, OptionalName
 from key2xs.api.shapes import Explained
 from key2xs.api.web import Web, WebPart
@@ -109,10 +117,10 @@ async def how_fast_of(tx: Connection, web: Web, company: Company, at: datetime) 
     persons = await persons_of_company(tx, company.id, at)
     affected = await web.services.mass.look(tx, persons)
     keys = await keys_of_persons(tx, web, persons, at)
-    answers = [
-        key_exposure(await web.services.openers.exposure_of(tx, key, at, as_if_revoked=True), {})
-        for key in keys
-    ]
+    openers = web.services.openers
+    exposures = [await openers.exposure_of(tx, key, at, as_if_revoked=True) for key in keys]
+    markings = await markings_of(tx, exposures)
+    answers = [key_exposure(each, markings) for each in exposures]
     endless = [each for each in answers if each.kind == "no_bound"]
     return HowFast(
         company=company.id,

@@ -80,7 +80,9 @@ async def _places(tx: Connection, text: str) -> list[Hit]:
     point = await find_access_point(tx, text)
     found = [_place("access point", point.code, point.name, point.code, exact=True)] if point else []
     for cylinder in await search_cylinders(tx, text, limit=_MOST):
-        exact = _same(cylinder.marking, text) or _same(cylinder.external_id, text)
+        exact = any(
+            _same(each, text) for each in (cylinder.marking, cylinder.external_id, cylinder.access_point)
+        )
         found.append(
             _place("lock", cylinder.marking, cylinder.access_point_name, cylinder.access_point, exact=exact)
         )

@@ -18,6 +18,7 @@ from key2xs.keys.types import StoredKey, Target
 from key2xs.plant.types import Cylinder
 from key2xs.policy.types import Missing
 from key2xs.services import Services
+from key2xs.work import Finding
 from key2xs.work.facts import find_permit, permit_facts
 from key2xs.work.successors import reissued_as
 from key2xs.work.types import CrewMember, PermitFacts
@@ -83,6 +84,17 @@ class PermitView:
     refusals: tuple[RefusalLine, ...]
     replaced_by: tuple[tuple[PermitId, str], ...]
     replaces: tuple[PermitId, str] | None
+
+    @property
+    def odd(self) -> tuple[Finding, ...]:
+        """What looks wrong with the messages, each thing once; places without a lock are listed by themselves."""
+        listed = [each.code for each in self.facts.unmapped]
+        by_text = {
+            finding.text: finding
+            for finding in self.facts.findings
+            if not any(f"{code}:" in finding.text for code in listed)
+        }
+        return tuple(by_text.values())
 
     @property
     def open_leases(self) -> tuple[LeaseLine, ...]:

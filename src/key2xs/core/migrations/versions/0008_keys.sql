@@ -167,7 +167,9 @@ CREATE TABLE key_work (
     leased_until timestamptz,
     leased_by text,
     fence bigint NOT NULL DEFAULT 0,
-    failures int NOT NULL DEFAULT 0
+    failures int NOT NULL DEFAULT 0,
+    -- When the key was read last, also when it said what it had said before.
+    read_at timestamptz
 );
 CREATE INDEX key_work_due ON key_work (lane, next_at);
 

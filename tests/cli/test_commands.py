@@ -1,0 +1,151 @@
+"""The command: what it asks, what it prints, and its exit codes."""
+
+from pathlib import Path
+
+import pytest
+
+from key2xs.cli.commands import run_command
+from tests.api.conftest import Site
+from tests.api.leases import add_keys, company_with, give_grant, states
+from tests.api.plant import FILES, import_plant
+from tests.cli.conftest import Shell, token_of
+
+
+async def test_who_can_open_answers_yes_no_and_not_known(site: Site, shell: Shell) -> None:
+    await import_plant(site)
+    code, answer = await shell.json("who-can-open", "CDU-001")
+    assert code == 3  # no key system is connected: nobody is known, and nobody could be
+    assert list(answer) == ["cylinder", "at", "as_of", "can_open", "unknown"]
+    assert answer["can_open"] == []
+    await add_keys(site, "1001")
+    async with site.services.database.transaction() as tx:
+        system = (await site.services.registry.systems(tx))[0]
+        await tx.execute(
+            "INSERT INTO key_cursor (system_id, cursor, pulled_at) VALUES ($1, 'c', $2)",
+            system.id,
+            site.clock.now(),
+        )
+    code, answer = await shell.json("who-can-open", "CDU-001", "--at", site.clock.now().isoformat())
+    assert (code, answer["unknown"]) == (1, [])
+    code, out, _ = await shell.run("who-can-open", "CDU-001")
+    assert code == 1
+    assert "mechanical keys" in out
+
+
+async def test_wrong_use_is_2_and_names_what_is_wrong(shell: Shell) -> None:
+    for arguments in (
+        ["who-can-open"],
+        ["who-can-open", "C9"],
+        ["who-can-open", "C9", "--at", "yesterday"],
+        ["no-such-command"],
+        ["exposure"],
+        ["exposure", "--key", "1", "--person", "2"],
+        ["revoke", "--key", "1"],
+        ["import", "areas", "/nowhere/areas.csv"],
+    ):
+        code, _, _ = await shell.run(*arguments)
+        assert code == 2, arguments
+
+
+async def test_without_a_token_it_says_so(shell: Shell) -> None:
+    code, _, err = await shell.run("exposure", "--key", "1", token="")
+    assert code == 2
+    assert "token" in err
+
+
+def test_no_answer_is_not_a_no(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["who-can-open", "C1", "--url", "http://127.0.0.1:9"]) == 3
+    assert "no answer" in capsys.readouterr().err
+
+
+async def test_a_file_is_looked_at_and_then_imported(site: Site, shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "areas.csv"
+    file.write_text(FILES["areas"], encoding="utf-8")
+    code, out, _ = await shell.run("import", "areas", str(file), "--dry-run")
+    assert (code, "would be" in out) == (0, True)
+    code, answer = await shell.json("import", "areas", str(file))
+    assert (code, answer["added"]) == (0, 1)
+    file.write_text("code,name\n,nameless\n", encoding="utf-8")
+    code, out, _ = await shell.run("import", "areas", str(file))
+    assert code == 1
+    assert "line 2, code" in out
+
+
+async def test_revoking_looks_first_and_then_revokes(site: Site, shell: Shell) -> None:
+    person = await site.person()
+    await give_grant(site, person)
+    code, out, _ = await shell.run(
+        "revoke", "--person", str(person), "--reason", "left the site", "--dry-run"
+    )
+    assert (code, await states(site)) == (0, ["active"])
+    assert "Nothing was changed" in out
+    code, answer = await shell.json("revoke", "--person", str(person), "--reason", "left the site")
+    assert (code, answer["state"], await states(site)) == (0, "revoked", ["ended"])
+
+
+async def test_a_company_waits_for_a_second_person(site: Site, shell: Shell) -> None:
+    for person in await company_with(site, "v001", 2):
+        await give_grant(site, person)
+    code, out, _ = await shell.run("revoke", "--company", "v001", "--reason", "breach")
+    assert (code, await states(site)) == (0, ["active", "active"])
+    assert "second person" in out
+
+
+async def test_what_may_not_be_done_is_a_no(site: Site, shell: Shell) -> None:
+    auditor = await token_of(site, "auditor")
+    code, _, err = await shell.run("revoke", "--company", "v001", "--reason", "breach", token=auditor)
+    assert code == 1
+    assert "grants:set:propose" in err
+
+
+async def test_explain_says_what_is_missing_and_the_smallest_change(site: Site, shell: Shell) -> None:
+    await import_plant(site)
+    person = await site.person()
+    code, answer = await shell.json("explain", str(person), "CDU-001")
+    assert (code, answer["verdict"]) == (1, "deny")
+    code, out, _ = await shell.run("explain", str(person), "CDU-001")
+    assert code == 1
+    assert "smallest change" in out
+
+
+async def test_exposure_of_a_key_that_was_never_read_is_not_known(site: Site, shell: Shell) -> None:
+    await add_keys(site, "1001")
+    code, answer = await shell.json("exposure", "--key", "1001")
+    assert code == 3
+    assert answer["keys"][0]["as_of"] is None
+    code, out, _ = await shell.run("exposure", "--key", "1001")
+    assert "age unknown" in out
+
+
+async def test_a_user_and_a_token_are_made_and_work(site: Site, shell: Shell) -> None:
+    code, user = await shell.json("user", "add", "new", "--role", "soc", "--role", "auditor")
+    assert code == 0
+    signed_in = await site.client().post(
+        "/api/v1/session", json={"login": "new", "password": user["one_time_password"]}
+    )
+    assert signed_in.status_code == 201
+    code, made = await shell.json(
+        "token", "add", "narrow", "--permission", "plant:cylinder:read", "--days", "3"
+    )
+    assert code == 0
+    code, _, _ = await shell.run("who-can-open", "CDU-001", token=made["token"])
+    assert code == 1  # may not
+
+
+def test_settings_are_judged_for_production(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text('site_code = "RTX"\n', encoding="utf-8")
+    assert run_command(["settings", "check", "--config", str(file)]) == 0
+    assert run_command(["settings", "check", "--production", "--config", str(file)]) == 1
+    assert "http needs TLS" in capsys.readouterr().out
+    file.write_text("sit_code = 1\n", encoding="utf-8")
+    assert run_command(["settings", "check", "--config", str(file)]) == 2
+
+
+def test_verifying_needs_the_right_key_and_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "log.ndjson"
+    file.write_bytes(b"nonsense\n")
+    key = "site.test/log+00000000+AQ=="
+    assert run_command(["verify", str(file), "--vkey", key]) == 2
+    assert run_command(["verify", str(tmp_path / "none"), "--vkey", key]) == 2
+    assert "key2xs:" in capsys.readouterr().err
