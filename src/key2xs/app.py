@@ -9,7 +9,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ from pathlib import Path
 import asyncpg
 import uvicorn
 
-from key2xs.api.app import create_app
 from key2xs.core.clock import Clock, StoredClock, SystemClock
 from key2xs.core.database import Database
 from key2xs.core.errors import UnsafeSettings
@@ -25,7 +24,7 @@ from key2xs.core.loops import Loop
 from key2xs.core.migrations import upgrade, upgrade_vault
 from key2xs.core.postgres import create_roles, lets_in_without_password, local_passwords, start_cluster
 from key2xs.core.runner import Runner
-from key2xs.core.settings import Settings
+from key2xs.core.settings import HTTP, Settings
 from key2xs.grants.evaluator import Evaluator
 from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
 from key2xs.installation import Dsns, Installation, open_installation
@@ -94,10 +93,17 @@ def run(settings: Settings, roles: Collection[str] = ROLES, *, on_ready: str | N
         settings: of the site.
         roles: any of `ROLES`.
         on_ready: a line to print when the web side takes requests.
+
+    Raises:
+        UnsafeSettings: production mode with something a plant may not run with.
+        OSError: the port cannot be had.
     """
     configure_logging()
-    with databases(settings) as dsns:
-        asyncio.run(_run(settings, dsns, frozenset(roles), on_ready))
+    with contextlib.ExitStack() as stack:
+        # Bound first of all: a port that somebody else has is said before anything is started.
+        bound = stack.enter_context(_bind(settings.http)) if "serve" in roles else None
+        dsns = stack.enter_context(databases(settings))
+        asyncio.run(_run(settings, dsns, frozenset(roles), bound, on_ready))
 
 
 def configure_logging() -> None:
@@ -106,7 +112,9 @@ def configure_logging() -> None:
     _LOG.setLevel(logging.INFO)
 
 
-async def _run(settings: Settings, dsns: Dsns, roles: frozenset[str], on_ready: str | None) -> None:
+async def _run(
+    settings: Settings, dsns: Dsns, roles: frozenset[str], bound: socket.socket | None, on_ready: str | None
+) -> None:
     clock = await _clock(settings, dsns)
     async with open_installation(settings, dsns, clock) as installation:
         loops = [loop for loop in installation.loops if _belongs(loop, roles)]
@@ -118,9 +126,9 @@ async def _run(settings: Settings, dsns: Dsns, roles: frozenset[str], on_ready: 
             stop = asyncio.Event()
             _stop_on_signals(stop)
             group.create_task(runner.run(), name="loops")
-            server = _web_server(settings, installation, runtime, on_ready) if "serve" in roles else None
-            if server is not None:
-                group.create_task(_serve(server, stop), name="web")
+            server = _web_server(settings, installation, runtime, on_ready) if bound is not None else None
+            if server is not None and bound is not None:
+                group.create_task(_serve(server, bound, stop), name="web")
             await stop.wait()
             runner.stop()
             if server is not None:
@@ -157,7 +165,7 @@ def followers(installation: Installation) -> dict[str, list[str]]:
         Sweep.name: deciding,
         Evaluator.name: [Sequencer.name],
         f"reader:{TargetMarker.name}": reconcilers,
-        **dict.fromkeys([*reconcilers, *pulls], [Sequencer.name]),
+        **{name: [Sequencer.name] for name in (*reconcilers, *pulls)},
     }
 
 
@@ -211,12 +219,12 @@ async def _listen(database: Database, runtime: Runtime, clock: Clock, stop: asyn
         lost = asyncio.Event()
         try:
             connection = await database.connect()
-        except (OSError, asyncpg.PostgresError):
+            connection.add_termination_listener(lambda _connection, lost=lost: lost.set())
+            for channel in (CHANNEL, TIME_CHANNEL):
+                await connection.add_listener(channel, hear)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await _pause(stop)
             continue
-        connection.add_termination_listener(lambda _connection, lost=lost: lost.set())
-        for channel in (CHANNEL, TIME_CHANNEL):
-            await connection.add_listener(channel, hear)
         runtime.wake()
         await lost.wait()
 
@@ -229,12 +237,14 @@ async def _pause(stop: asyncio.Event) -> None:
 def _web_server(
     settings: Settings, installation: Installation, runtime: Runtime, on_ready: str | None
 ) -> uvicorn.Server:
+    # Imported here: a worker or sequencer that takes over must not first load the web side (1.4 of 2 seconds).
+    from key2xs.api.app import create_app, stop_streams
+
     http = settings.http
+    app = create_app(installation.services, runtime)
     return _Server(
         uvicorn.Config(
-            create_app(installation.services, runtime),
-            host=http.host,
-            port=http.port,
+            app,
             ssl_certfile=_path(http.tls_certificate),
             ssl_keyfile=_path(http.tls_key),
             log_config=None,
@@ -243,11 +253,29 @@ def _web_server(
             timeout_graceful_shutdown=STOP_WITHIN_SECONDS,
         ),
         on_ready,
+        before_shutdown=lambda: stop_streams(app),
     )
 
 
-async def _serve(server: uvicorn.Server, stop: asyncio.Event) -> None:
-    await server.serve()
+def _bind(http: HTTP) -> socket.socket:
+    # The protocol is named, because asyncio switches Nagle's algorithm off only for sockets that say TCP.
+    found = socket.getaddrinfo(
+        http.host, http.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+    )
+    family, kind, protocol, _, address = found[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        message = f"cannot listen on {http.host}:{http.port}: {error.strerror}"
+        raise OSError(message) from error
+    return bound
+
+
+async def _serve(server: uvicorn.Server, bound: socket.socket, stop: asyncio.Event) -> None:
+    await server.serve(sockets=[bound])
     stop.set()
 
 
@@ -260,16 +288,27 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 class _Server(uvicorn.Server):
     """A web server that leaves signals to us: it would stop before the loops finished their step."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: str | None) -> None:
-        """Print `on_ready` when requests are taken."""
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_ready: str | None,
+        *,
+        before_shutdown: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Print `on_ready` when requests are taken; call `before_shutdown` before open requests are waited for."""
         super().__init__(config)
-        self._on_ready = on_ready
+        self._on_ready, self._before_shutdown = on_ready, before_shutdown
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so to whoever started us."""
         await super().startup(sockets=sockets)
         if self.started and self._on_ready:
             print(self._on_ready, flush=True)  # noqa: T201 - the one line on stdout
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what would never end by itself, then stop."""
+        await self._before_shutdown()
+        await super().shutdown(sockets=sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

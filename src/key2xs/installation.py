@@ -156,7 +156,13 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
         installation.connected.append(connected)
         services.kill.connect(connected)
         installation.loops += [
-            InventoryLoop(services.database, services.registry, stored, port),
+            InventoryLoop(
+                services.database,
+                services.registry,
+                stored,
+                port,
+                pace=timedelta(minutes=system.inventory_minutes),
+            ),
             EventPull(services.database, services.events, stored, port),
             Reconciler(
                 services.database,

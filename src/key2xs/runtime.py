@@ -1,5 +1,7 @@
 """What the running process tells and offers to its web side: how the loops stand, and the demo's clock."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +11,8 @@ from key2xs.core.clock import StoredClock
 from key2xs.core.database import Database
 from key2xs.core.runner import Runner
 from key2xs.ledger.readers import readers_behind
+
+_LOOK_SECONDS = 0.004  # between looks while waiting for quiet; a look at the loops costs microseconds
 
 Notify: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -59,6 +63,16 @@ class Runtime:
             found.append("loops:stepped")
         found += [f"entries:{waiting}"] if waiting else []
         return found + [f"reader:{name}" for name, count in behind.items() if count > 0]
+
+    async def settle(self, within: float) -> list[str]:
+        """Wait until nothing is under way; return what still is after `within` seconds of real time."""
+        give_up = time.monotonic() + within
+        while True:
+            # The database is asked only when no loop is at work: asking it all the time would slow the work down.
+            found = (self.runner.busy() if self.runner is not None else []) or await self.busy()
+            if not found or time.monotonic() >= give_up:
+                return found
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def next_due(self) -> datetime | None:
         """Return when a loop wants to step next by the clock."""

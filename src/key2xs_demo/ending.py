@@ -48,7 +48,7 @@ async def ask_by_command(night: Night, url: str, token: str) -> None:
     )
     answer = _json(output)
     night.answers["who_can_open_now"] = answer
-    keys = [each["key"] for each in answer.get("can_open", [])]
+    keys = [each["key"] for each in answer.get("can_open", []) if each["basis"] != "standing"]
     night.book.expect("the-command-answers", [0, [night.cast.early_bird.stamp]], [code, keys])
 
 

@@ -132,17 +132,13 @@ class Machine(Client):
         super().__init__(url, token=token)
         self.token = token
 
-    async def move(self, to: datetime) -> None:
-        """Step domain time."""
-        await self.post("/api/v1/demo/time", {"to": to.isoformat()})
+    async def move(self, to: datetime, within: float) -> Quiet:
+        """Step domain time; the answer may wait so many seconds for the work to be done."""
+        return _quiet(await self.post("/api/v1/demo/time", {"to": to.isoformat(), "within": within}))
 
-    async def quiet(self) -> Quiet:
-        """Ask whether all work is done."""
-        found = await self.get("/api/v1/demo/quiet")
-        due = found.get("next_due")
-        return Quiet(
-            tuple(found.get("busy", ())), _instant(found["now"]), _instant(due) if due is not None else None
-        )
+    async def quiet(self, within: float) -> Quiet:
+        """Ask whether all work is done; the answer may wait so many seconds for it."""
+        return _quiet(await self.get("/api/v1/demo/quiet", within=within))
 
 
 async def wait_until_up(url: str) -> None:
@@ -164,6 +160,11 @@ async def wait_until_up(url: str) -> None:
 def _json(answer: httpx2.Response) -> Any:
     kind = answer.headers.get("content-type", "")
     return answer.json() if answer.content and "json" in kind else None
+
+
+def _quiet(found: Mapping[str, Any]) -> Quiet:
+    due = found["next_due"]
+    return Quiet(tuple(found["busy"]), _instant(found["now"]), _instant(due) if due is not None else None)
 
 
 def _instant(text: str) -> datetime:

@@ -4,7 +4,6 @@ Nobody runs a clock faster. Time stands still while anything is at work: a loop,
 behind the log, a call at the vendor. Then it jumps to the next instant at which something happens.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from .product import Quiet
 HEARTBEAT = timedelta(seconds=60)  # the permit system says this often that it is there
 LONGEST_STEP = timedelta(seconds=60)
 SHORTEST_STEP = timedelta(seconds=1)
-POLL_SECONDS = 0.01
+WAIT_SECONDS = 20.0  # of real time that one question may wait for its answer
 QUIET_WITHIN = 90.0  # seconds of real time; work that takes longer than this is stuck
 
 
@@ -38,12 +37,12 @@ class TwinTime(Protocol):
 class ProductTime(Protocol):
     """What the timekeeper needs of the product."""
 
-    async def move(self, to: datetime) -> None:
-        """Step domain time."""
+    async def move(self, to: datetime, within: float) -> Quiet:
+        """Step domain time; the answer may wait so long for the work to be done."""
         ...
 
-    async def quiet(self) -> Quiet:
-        """Ask whether all work is done."""
+    async def quiet(self, within: float) -> Quiet:
+        """Ask whether all work is done; the answer may wait so long for it."""
         ...
 
 
@@ -86,9 +85,27 @@ class Timekeeper:
         Raises:
             NeverQuiet: something still was after a long while.
         """
+        await self._until_quiet(await self._product.quiet(WAIT_SECONDS))
+
+    async def _step(self, to: datetime) -> None:
+        await self._twin.advance(to)
+        beats = self.beating and self._next_beat <= to
+        # With a heartbeat to send there is more to do at this instant, so nothing is gained by waiting before it.
+        quiet = await self._product.move(to, 0 if beats else WAIT_SECONDS)
+        self.now = to
+        self.steps += 1
+        if self._next_beat <= to:
+            self._next_beat = to + HEARTBEAT
+        if self._seen is not None:
+            self._seen(to)
+        if beats:
+            await self._beat(to)
+            quiet = await self._product.quiet(WAIT_SECONDS)
+        await self._until_quiet(quiet)
+
+    async def _until_quiet(self, quiet: Quiet) -> None:
         give_up = time.monotonic() + QUIET_WITHIN
         while True:
-            quiet = await self._product.quiet()
             if quiet.is_quiet:
                 state = await self._twin.state()
                 if not state["open_calls"]:
@@ -96,20 +113,7 @@ class Timekeeper:
                     return
             if time.monotonic() > give_up:
                 raise NeverQuiet(f"still at work at {self.now.isoformat()}: {', '.join(quiet.busy)}")
-            await asyncio.sleep(POLL_SECONDS)
-
-    async def _step(self, to: datetime) -> None:
-        await self._twin.advance(to)
-        await self._product.move(to)
-        self.now = to
-        self.steps += 1
-        if self.beating and self._next_beat <= to:
-            await self._beat(to)
-        if self._next_beat <= to:
-            self._next_beat = to + HEARTBEAT
-        if self._seen is not None:
-            self._seen(to)
-        await self.settle()
+            quiet = await self._product.quiet(WAIT_SECONDS)
 
     def _beat_due(self) -> datetime | None:
         return self._next_beat if self.beating else None

@@ -56,6 +56,11 @@ class Twin:
         at = found["at"]
         return found["kind"], datetime.fromisoformat(at) if at else None
 
+    async def who(self, lock: str) -> list[str]:
+        """Return the stamps of all keys that would open a lock now, by device truth."""
+        found = await self._send("GET", "who", params={"lock": lock})
+        return sorted(each["stamp"] for each in found["keys"])
+
     async def openings(self) -> list[JsonObject]:
         """Return what truly happened at the locks."""
         found: list[JsonObject] = (await self._send("GET", "openings"))["openings"]

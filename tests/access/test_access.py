@@ -7,7 +7,7 @@ import pytest
 
 from key2xs.access import Access, TooManyAttempts, csrf_token, is_csrf_token, new_password
 from key2xs.access.secrets import check_password, new_secret
-from key2xs.access.throttle import NAME_BURST, Throttle
+from key2xs.access.throttle import NAME_BURST, PAIR_BURST, UNKNOWN_BURST, Throttle
 from key2xs.core.clock import ManualClock
 from key2xs.core.database import Database
 from key2xs.core.errors import InvalidInput
@@ -46,16 +46,30 @@ def test_new_passwords_are_good_enough_and_never_the_same() -> None:
 def test_the_pace_recovers_with_time_and_does_not_remember_for_ever() -> None:
     elapsed = [0.0]
     throttle = Throttle(lambda: elapsed[0])
-    for _ in range(NAME_BURST):
+    for _ in range(PAIR_BURST):
         throttle.take(b"ada", "one")
     with pytest.raises(TooManyAttempts):
         throttle.take(b"ada", "one")
     throttle.take(b"eve", "one")
+    throttle.take(b"ada", "two")  # nobody elsewhere can lock a name's owner out
     elapsed[0] += 30.1
     throttle.take(b"ada", "one")
     for number in range(21_000):
         throttle._wait("name", number, 1)
     assert len(throttle._buckets) <= 20_000
+
+
+def test_many_addresses_together_are_slowed_down_for_one_name() -> None:
+    throttle = Throttle(lambda: 0.0)
+    for number in range(NAME_BURST):
+        throttle.take(b"ada", f"address {number}")
+    with pytest.raises(TooManyAttempts):
+        throttle.take(b"ada", "yet another")
+
+
+def test_a_flood_of_unknown_names_does_not_fill_the_log() -> None:
+    throttle = Throttle(lambda: 0.0)
+    assert sum(throttle.may_tell() for _ in range(1000)) == UNKNOWN_BURST
 
 
 async def test_a_password_hash_is_worth_nothing_without_the_sites_key(

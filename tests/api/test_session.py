@@ -50,6 +50,8 @@ async def test_wrong_names_and_wrong_passwords_read_the_same(site: Site) -> None
     ]
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.text for answer in answers}) == 1
+    refusals = [kind for kind in await site.kinds() if kind == "access:session:refuse"]
+    assert len(refusals) == 3  # an empty name is none
 
 
 async def test_a_refused_sign_in_is_on_the_log_without_the_name(site: Site) -> None:

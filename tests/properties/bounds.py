@@ -75,10 +75,14 @@ class Bounds:
         if bound.until is not None:
             self.seen += bound.kind == "bound"
             if truth is None or truth > bound.until:
-                wrong.append(f"{pair}: said {bound.kind} until {bound.until}, opens until {truth or 'for ever'}")
-        if before is not None and before.until is not None and before.program == bound.program:
-            # Without a new program what was said earlier still has to hold.
-            if truth is None or truth > max(before.until, spine.now):
+                wrong.append(
+                    f"{pair}: said {bound.kind} until {bound.until}, opens until {truth or 'for ever'}"
+                )
+        stands = before is not None and before.program == bound.program
+        # Without a new program what was said earlier still has to hold.
+        if before is not None and stands and before.until is not None:
+            promised = max(before.until, spine.now)
+            if truth is None or truth > promised:
                 wrong.append(f"{pair}: said {before.until} earlier, opens until {truth or 'for ever'}")
         return wrong
 

@@ -73,6 +73,8 @@ async def _about_basis(tx: Connection, grant: Any, at: datetime) -> list[str]:
         name,
         at,
     )
+    if row is None:
+        return ["its request does not exist"]
     needed = 2 if row["kind"] == "emergency" else 1
     fine = row["state"] == "approved" and row["runs"] and row["signed"] >= needed
     return [] if fine else ["its request is not approved for now"]

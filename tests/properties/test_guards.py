@@ -75,7 +75,8 @@ async def test_an_entry_of_another_transaction_does_not_count(db: Database) -> N
     async with db.transaction() as tx:
         number = await tx.fetchval(pending)
         await tx.execute(
-            "INSERT INTO key_system (id, name, vendor, entry) VALUES (gen_random_uuid(), 'x', 'iloq', $1)", number
+            "INSERT INTO key_system (id, name, vendor, entry) VALUES (gen_random_uuid(), 'x', 'iloq', $1)",
+            number,
         )
 
 

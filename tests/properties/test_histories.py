@@ -6,7 +6,8 @@ from tests.conftest import START
 from tests.support.database import DatabaseServer
 from tests.support.stage import open_stage, run
 
-from .history import ACTS, CALM, Act, History
+from .acts import ACTS, CALM, Act, play
+from .history import History
 
 LONGEST = 30  # acts
 SCENE: list[Act] = [
@@ -34,23 +35,27 @@ def _examples(few: int) -> settings:
 async def _play(databases: DatabaseServer, acts: list[Act]) -> History:
     async with open_stage(databases, START) as stage:
         history = History(stage)
-        await history.play([*SCENE, *acts])
+        await play(history, [*SCENE, *acts])
         return history
 
 
-@_examples(10)
+@_examples(6)
 @given(acts=_histories(CALM | {"cut", "restore"}))
-def test_nothing_opens_that_must_not_while_everything_works(databases: DatabaseServer, acts: list[Act]) -> None:
+def test_nothing_opens_that_must_not_while_everything_works(
+    databases: DatabaseServer, acts: list[Act]
+) -> None:
     run(_play(databases, acts))
 
 
-@_examples(10)
+@_examples(6)
 @given(acts=_histories(frozenset(ACTS) - {"crash"}))
 def test_nothing_opens_that_must_not_whatever_fails(databases: DatabaseServer, acts: list[Act]) -> None:
     run(_play(databases, acts))
 
 
-@_examples(8)
+@_examples(5)
 @given(acts=_histories(frozenset(ACTS)))
-def test_nothing_opens_that_must_not_when_the_product_dies(databases: DatabaseServer, acts: list[Act]) -> None:
+def test_nothing_opens_that_must_not_when_the_product_dies(
+    databases: DatabaseServer, acts: list[Act]
+) -> None:
     run(_play(databases, acts))

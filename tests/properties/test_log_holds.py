@@ -127,9 +127,7 @@ async def test_after_a_restore_nothing_widens_until_every_key_was_read_and_a_per
         assert told
         assert "published" in told[0]["reasons"][0]["text"]
 
-        await confirm_restored(
-            spine.installation, actor="user:admin", reason="keys read again", at=spine.now
-        )
+        await confirm_restored(spine.installation, actor="user:admin", reason="keys read again", at=spine.now)
         with pytest.raises(Conflict):
             await confirm_restored(spine.installation, actor="user:admin", reason="again", at=spine.now)
         spine.ptw.heartbeat(at=spine.now)

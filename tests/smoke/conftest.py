@@ -1,6 +1,9 @@
 """Sites of the smoke suite."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +18,12 @@ def site(databases: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) ->
     with databases.fresh() as dsns, open_site(tmp_path_factory.mktemp("separate"), dsns) as running:
         running.start(SEPARATE)
         yield running
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that the database server's account can reach, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp(prefix="key2xs-smoke-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)

@@ -18,8 +18,8 @@ STOP_WITHIN = 15.0  # seconds, on a busy machine
 _BOUND = (
     "import ctypes, os, sys\n"
     "if sys.platform == 'linux':\n"
-    "    ctypes.CDLL(None).prctl(1, 15, 0, 0, 0)\n"
-    f"    os.getppid() == {{parent}} or os._exit(1)\n"
+    "    ctypes.CDLL(None).prctl(1, {death}, 0, 0, 0)\n"
+    "    os.getppid() == {parent} or os._exit(1)\n"
 )
 _PRODUCT = "from key2xs.cli import main; main()"
 _TWIN = "import runpy; runpy.run_module('tests.smoke.tiny_twin', run_name='__main__')"
@@ -29,14 +29,22 @@ class Child:
     """One process with its output in two files."""
 
     def __init__(
-        self, name: str, code: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
+        self,
+        name: str,
+        code: str,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        death: signal.Signals = signal.SIGKILL,
     ) -> None:
-        """Run Python `code` with `arguments`; output goes to files in `folder`."""
+        """Run Python `code` with `arguments`; output goes to files in `folder`, `death` comes to it when we die."""
         self.name = name
         self.stdout, self.stderr = folder / f"{name}.out", folder / f"{name}.err"
+        first = _BOUND.format(parent=os.getpid(), death=int(death))
         with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _BOUND.format(parent=os.getpid()) + code, *arguments],
+                [sys.executable, "-c", first + code, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -111,7 +119,9 @@ class Child:
 
 def product(name: str, arguments: Sequence[str], folder: Path, config: Path) -> Child:
     """Run the product's command."""
-    return Child(name, _PRODUCT, arguments, folder, {"KEY2XS_CONFIG": str(config)})
+    # The one with a database server of its own must be able to stop it.
+    death = signal.SIGTERM if arguments == ["serve"] else signal.SIGKILL
+    return Child(name, _PRODUCT, arguments, folder, {"KEY2XS_CONFIG": str(config)}, death=death)
 
 
 def tiny_twin(folder: Path) -> Child:

@@ -5,8 +5,7 @@ import csv
 import io
 import json
 import socket
-import subprocess
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from key2xs.core.clock import SystemClock
 from key2xs.core.postgres import RoleDsns
 from key2xs.core.settings import Settings, load_settings
 from key2xs.installation import Dsns, open_installation
+from key2xs.ledger.verify import verify_export
 from key2xs.plant.importer import import_csv
 from key2xs.plant.service import list_zones, set_zone_mode
 from key2xs.services import Services
@@ -29,7 +29,7 @@ from key2xs_twin.certificates import Certificates, make_certificates
 from key2xs_twin.clients.permits import Member, Permit
 from key2xs_twin.clients.ptw import PermitSystem
 from key2xs_twin.clients.scim import EntraClient, ScimPerson
-from key2xs_twin.clients.webhook import WebhookSender, make_secret
+from key2xs_twin.clients.webhook import Pending, WebhookSender, make_secret
 from key2xs_twin.rsyslog import Rsyslog
 from key2xs_twin.syslog_receiver import Record
 from tests.support.peers import require_program
@@ -64,7 +64,8 @@ class Site:
     """Everything that runs, and how to talk to it. All methods wait in real time."""
 
     folder: Path
-    dsns: RoleDsns | None
+    named: RoleDsns | None
+    """The database the settings name; None where the product runs its own server."""
     twin: Child
     ready: dict[str, Any]
     siem: Rsyslog
@@ -73,6 +74,8 @@ class Site:
     running: dict[str, Child] = field(default_factory=dict)
     children: list[Child] = field(default_factory=list)
     token: str = ""
+    dsns: Dsns | None = None
+    """Where each role connects."""
     refs: list[str] = field(default_factory=list)
     _loop: asyncio.Runner = field(default_factory=asyncio.Runner)
     _http: httpx2.Client | None = None
@@ -97,22 +100,28 @@ class Site:
         """Where the product keeps its files."""
         return self.folder / "var"
 
-    def write_settings(self, dsns: RoleDsns | None, extra: str = "") -> None:
+    def write_settings(self) -> None:
         """Write the product's settings."""
-        self.dsns = dsns
-        self.config.write_text(extra + "\n".join(_settings_lines(self)) + "\n", encoding="utf-8")
+        self.config.touch(mode=0o600)
+        self.config.write_text("\n".join(_settings_lines(self)) + "\n", encoding="utf-8")
+
+    def use_database(self, named: RoleDsns) -> None:
+        """Let the product's next start find another database."""
+        self.named = named
+        self.dsns = Dsns(app=named.app, log=named.log, read=named.read, vault=named.vault)
+        self.write_settings()
 
     def prepare(self) -> None:
         """Import the tiny site, enforce its zones, and make a user and a token."""
         settings = load_settings(self.config, {})
         with databases(settings) as dsns:
-            self.token = self.run(_prepare(settings, dsns))
+            self.dsns, self.token = dsns, self.run(_prepare(settings, dsns))
         self._http = httpx2.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=20
         )
 
     def start(self, roles: dict[str, list[str]]) -> None:
-        """Start processes and wait until the web side among them answers and the keys are listed."""
+        """Start processes; wait until the web side answers, if it is among them."""
         for name, arguments in roles.items():
             child = product(name, arguments, self.folder, self.config)
             self.running[name] = child
@@ -169,6 +178,11 @@ class Site:
     def post(self, path: str, body: Any = None, **query: Any) -> Any:
         """Do something."""
         return self._answer("POST", path, json=body, params=query or None)
+
+    def download(self, path: str) -> bytes:
+        """Return a file."""
+        assert self._http is not None
+        return self._http.get(path).raise_for_status().content
 
     def _answer(self, method: str, path: str, **values: Any) -> Any:
         assert self._http is not None
@@ -264,6 +278,7 @@ class Site:
         try:
             return await sender.flush(at=self.now())
         finally:
+            self.ptw.sender.queue += sender.queue
             await sender.aclose()
 
     @property
@@ -272,6 +287,20 @@ class Site:
         if self._ptw is None:
             self._ptw = PermitSystem(WebhookSender(f"{self.url}/webhooks/ptw/eptw", [WEBHOOK_SECRET]))
         return self._ptw
+
+    def post_again(self) -> None:
+        """Have the permit system try once more what nobody answered."""
+        for pending in self.ptw.sender.queue:
+            self.ptw.sender.queue[self.ptw.sender.queue.index(pending)] = Pending(pending.event, self.now())
+        self.send()
+
+    def holds_key(self, *markings: str) -> tuple[str, str, Permit]:
+        """Bring somebody to the point where their key opens: ref, stamp and permit."""
+        ref, stamp = self.newcomer()
+        permit = self.issue(*markings, ref=ref)
+        self.wait(lambda: self.could_open(stamp, markings[0]))
+        assert self.grants(ref) == ["active"]
+        return ref, stamp, permit
 
     def grants(self, ref: str) -> list[str]:
         """Return the states of a person's grants."""
@@ -290,9 +319,16 @@ class Site:
 
     def control(self, path: str, body: Any) -> dict[str, Any]:
         """Ask the twin's control interface for something."""
+        return self._controlled("POST", path, json=body)
+
+    def look(self, path: str, **query: str) -> dict[str, Any]:
+        """Look at the truth."""
+        return self._controlled("GET", path, params=query)
+
+    def _controlled(self, method: str, path: str, **values: Any) -> dict[str, Any]:
         if self._control is None:
             self._control = httpx2.Client(base_url=self.ready["control"], timeout=20)
-        answer = self._control.post(path, json=body)
+        answer = self._control.request(method, path, **values)
         assert not answer.is_error, answer.text
         found: dict[str, Any] = answer.json()
         return found
@@ -303,13 +339,15 @@ class Site:
 
     def could_open(self, stamp: str, marking: str) -> bool:
         """Tell by device truth whether a key would open a lock now, without trying."""
-        self.control("plan", {"at": self.now().isoformat(), "do": {"act": "move", "person": "x", "place": "x"}})
-        assert self._control is not None
-        return bool(self._control.get("oracle", params={"key": stamp, "lock": marking}).json()["now"])
+        return bool(self.look("oracle", key=stamp, lock=marking)["now"])
 
     def fault(self, operation: str, effect: str, **values: Any) -> None:
         """Plan a fault of the vendor's server."""
         self.control("faults", [{"operation": operation, "effect": effect, **values}])
+
+    def faults_fired(self) -> int:
+        """How many calls the planned faults hit so far."""
+        return sum(self.control("faults", [])["fired"].values())
 
     def clear_faults(self) -> dict[str, int]:
         """End all faults; how often each fired."""
@@ -318,19 +356,17 @@ class Site:
 
     def calls_open(self) -> int:
         """How many vendor calls are under way."""
-        self.control("advance", {"to": (self.now() + timedelta(milliseconds=1)).isoformat()})
-        assert self._control is not None
-        return int(self._control.get("state", params={"digest": "false"}).json()["open_calls"])
+        return int(self.look("state", digest="false")["open_calls"])
 
     # --- looking -------------------------------------------------------------------------------------------
 
     def fetch(self, sql: str, *arguments: Any, role: str = "read") -> list[Any]:
-        """Look into the database, or with role `owner` change it."""
+        """Look into the database as one of the product's roles."""
         assert self.dsns is not None
         dsn = getattr(self.dsns, role)
 
         async def look() -> list[Any]:
-            connection = await asyncpg.connect(dsn)
+            connection = await asyncpg.connect(dsn, timeout=20, command_timeout=20)
             try:
                 return list(await connection.fetch(sql, *arguments))
             finally:
@@ -370,8 +406,6 @@ class Site:
         return not self.status()["readers_behind"] and self._pending() == 0
 
     def _pending(self) -> int:
-        if self.dsns is None:
-            return 0
         return int(self.fetch("SELECT count(*) FROM log_pending")[0][0])
 
     def leftovers(self) -> list[int]:
@@ -380,12 +414,12 @@ class Site:
 
 
 @contextmanager
-def open_site(folder: Path, dsns: RoleDsns | None) -> Iterator[Site]:
+def open_site(folder: Path, named: RoleDsns | None) -> Iterator[Site]:
     """Start twin and SIEM and prepare the databases; the caller starts the product.
 
     Args:
         folder: for everything that is written.
-        dsns: of a migrated database; None for a server that the product runs itself.
+        named: a migrated database; None for a server that the product runs itself.
     """
     require_program("rsyslogd")
     folder.mkdir(parents=True, exist_ok=True)
@@ -396,10 +430,10 @@ def open_site(folder: Path, dsns: RoleDsns | None) -> Iterator[Site]:
     except BaseException:
         twin.kill()
         raise
-    site = Site(folder, dsns, twin, {}, siem, certificates, free_port())
+    site = Site(folder, named, twin, {}, siem, certificates, free_port())
     try:
         site.ready = json.loads(twin.line("{"))
-        site.write_settings(dsns)
+        site.write_settings()
         site.prepare()
         yield site
     finally:
@@ -418,6 +452,22 @@ def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def assert_whole(site: Site, name: str) -> None:
+    """Assert that every entry has its place, without gap, that the SIEM has every one, and that the export verifies."""
+    site.wait(site.quiet)
+    places = [row["position"] for row in site.fetch("SELECT position FROM log_leaf ORDER BY position")]
+    assert places == list(range(len(places)))
+    written = site.fetch("SELECT body.id, leaf.position FROM log_body AS body LEFT JOIN log_leaf AS leaf USING (seq)")
+    assert all(row["position"] is not None for row in written), "an entry has no place"
+    assert len(written) >= len(places)
+    uids = {str(row["id"]) for row in written}
+    site.wait(lambda: uids <= {record.data["key2xs@32473"]["key2xs_uid"] for record in site.told()})
+    export = site.folder / name
+    export.write_bytes(site.download("/api/v1/log/export"))
+    report = verify_export(export, site.status()["log"]["vkey"])
+    assert report.ok, report.problems
 
 
 async def _prepare(settings: Settings, dsns: Dsns) -> str:
@@ -460,7 +510,7 @@ async def _import(tx: Any, services: Services) -> None:
 
 
 def _settings_lines(site: Site) -> list[str]:
-    ready, certificates, dsns = site.ready, site.certificates, site.dsns
+    ready, certificates, dsns = site.ready, site.certificates, site.named
     names = ("app", "owner", "log", "read", "vault")
     return [
         'site_code = "RTX"',
@@ -496,4 +546,3 @@ def _text(value: object) -> str:
     return json.dumps(str(value))
 
 
-__all__ = ["ALL_IN_ONE", "SEPARATE", "Sequence", "Site", "free_port", "listens", "open_site", "subprocess"]

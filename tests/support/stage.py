@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -81,9 +81,7 @@ class Stage:
         """Start the product; the twin and the people's systems have gone on meanwhile."""
         before, self._open = self._spine, AsyncExitStack()
         at = before.now if before else self.prepared.at
-        opening = open_spine(
-            self.dsns, self.folder, at, world=self.world, vendor=self.vendor, prepared=True
-        )
+        opening = open_spine(self.dsns, self.folder, at, world=self.world, vendor=self.vendor, prepared=True)
         self._spine = spine = await self._open.enter_async_context(opening)
         if before is None:
             spine.persons.update(self.prepared.persons)
@@ -107,6 +105,26 @@ class Stage:
         with contextlib.suppress(Exception):
             await self._open.aclose()
         return await self.start()
+
+    async def surely(self, act: Callable[[Spine], Awaitable[Any]]) -> Any:
+        """Carry an act out; when the product dies over it, the caller sees no answer and asks again."""
+        while True:
+            try:
+                return await act(self.spine)
+            except SimulatedCrash as crash:
+                self.crashes.append(str(crash))
+                await self.crash()
+
+    async def send(self) -> None:
+        """Have the permit system send what is due; what met a dying product is sent again."""
+        waiting = list(self.spine.ptw.sender.queue)
+        try:
+            await self.spine.send()
+        except SimulatedCrash as crash:
+            self.crashes.append(str(crash))
+            await self.crash()
+            self.spine.ptw.sender.queue = waiting
+            await self.send()
 
     async def settle(self) -> None:
         """Settle; a simulated crash on the way is followed by a start, and by settling again."""

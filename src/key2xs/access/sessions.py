@@ -76,17 +76,17 @@ class Sessions:
         usable = row is not None and row["disabled_at"] is None
         # Verified outside the transaction: it takes a while and must not hold a connection.
         if not await self._passwords.verify(row["password"] if row and usable else None, password):
-            if row is not None:
-                await self._database.transact(
-                    lambda tx: self._tell(tx, "access:session:refuse", UserId(row["id"]))
-                )
+            # Unknown names are told too: a SIEM wants them, and the answer takes as long as for a known one.
+            if row is not None or self._throttle.may_tell():
+                user_id = UserId(row["id"]) if row is not None else None
+                await self._database.transact(lambda tx: self._tell(tx, "access:session:refuse", user_id))
             raise SignInRefused
         if row is None:
             raise AssertionError  # pragma: no cover - nothing verifies against no row
         signed_in = await self._database.transact(
             lambda tx: self._begin(tx, login_ref, row["password"], old_secret)
         )
-        self._throttle.forgive(login_ref)
+        self._throttle.forgive(login_ref, address)
         return signed_in
 
     async def recognise(self, secret: str) -> Principal | None:
@@ -145,12 +145,6 @@ class Sessions:
 
         return await self._database.transact(work)
 
-    async def sweep(self) -> None:
-        """Forget sessions that are over."""
-        now = self._wall.now()
-        async with self._database.transaction() as tx:
-            await tx.execute(_SQL["sweep_sessions"], now, now - IDLE)
-
     async def _begin(
         self, tx: Connection, login_ref: bytes, verified: str | None, old_secret: str | None
     ) -> SignedIn:
@@ -159,6 +153,8 @@ class Sessions:
         if row is None or row["disabled_at"] is not None or row["password"] != verified:
             raise SignInRefused
         user = user_of(row)
+        now = self._wall.now()
+        await tx.execute(_SQL["sweep_sessions"], now, now - IDLE)
         if old_secret:
             await tx.execute(_SQL["end_session"], digest(old_secret))
         await self._tell(tx, "access:session:begin", user.id)
@@ -172,15 +168,10 @@ class Sessions:
         await tx.execute(_SQL["insert_session"], digest(secret), user.id, now, ends_at, one_time)
         return SignedIn(user=user, secret=secret, csrf=csrf_token(secret), ends_at=ends_at)
 
-    async def _tell(self, tx: Connection, kind: str, user_id: UserId) -> int:
+    async def _tell(self, tx: Connection, kind: str, user_id: UserId | None) -> int:
         at = self._clock.now()
+        subjects = (f"user:{user_id}",) if user_id else ()
+        actor = f"user:{user_id}" if user_id and kind != "access:session:refuse" else "system:access"
         return await self._ledger.record(
-            tx,
-            Entry(
-                kind=kind,
-                occurred_at=at,
-                recorded_at=at,
-                actor=f"user:{user_id}",
-                subjects=(f"user:{user_id}",),
-            ),
+            tx, Entry(kind=kind, occurred_at=at, recorded_at=at, actor=actor, subjects=subjects)
         )

@@ -7,11 +7,15 @@ from typing import Final
 
 from key2xs.core.errors import Key2XSError
 
-# Ten wrong passwords at once, then one every half minute: guessing 20 bits takes a year, and a shift leader with
-# gloves on is not locked out. An address may be a whole control room behind one proxy.
-NAME_BURST: Final = 10
+# Ten wrong passwords for a name from one address at once, then one every half minute: guessing 20 bits takes a year,
+# and a shift leader with gloves on is not locked out. A name from all addresses together has more, so that nobody
+# elsewhere can lock its owner out cheaply. An address may be a whole control room behind one proxy.
+PAIR_BURST: Final = 10
+NAME_BURST: Final = 100
 ADDRESS_BURST: Final = 60
-_SECONDS_EACH: Final = {"name": 30.0, "address": 5.0}
+# Entries about names that do not exist: enough for a SIEM to see an attack, too few to fill the log with one.
+UNKNOWN_BURST: Final = 100
+_SECONDS_EACH: Final = {"pair": 30.0, "name": 6.0, "address": 5.0, "unknown": 10.0}
 _MOST_KEPT: Final = 20_000  # counters; the oldest go first, so a flood of names cannot fill the memory
 
 
@@ -45,15 +49,20 @@ class Throttle:
             TooManyAttempts: one of them has none left.
         """
         waits = [
+            self._wait("pair", (name, address), PAIR_BURST),
             self._wait("name", name, NAME_BURST),
             self._wait("address", address, ADDRESS_BURST),
         ]
         if max(waits) > 0:
             raise TooManyAttempts(max(waits))
 
-    def forgive(self, name: bytes) -> None:
-        """Forget a name's failures after a right password."""
-        self._buckets.pop(("name", name), None)
+    def may_tell(self) -> bool:
+        """Tell whether one more attempt under an unknown name may go on the log."""
+        return self._wait("unknown", "", UNKNOWN_BURST) == 0
+
+    def forgive(self, name: bytes, address: str) -> None:
+        """Forget a name's failures at an address after a right password there."""
+        self._buckets.pop(("pair", (name, address)), None)
 
     def _wait(self, what: str, who: Hashable, burst: int) -> float:
         now, each = self._monotonic(), _SECONDS_EACH[what]

@@ -92,6 +92,10 @@ class KeyOut(msgspec.Struct, frozen=True):
     progress: str | None = None
     problem: str | None = None
     as_of: datetime | None = None
+    asked_at: datetime | None = None
+    """Since when the key is to be as it is meant to be now."""
+    accepted_at: datetime | None = None
+    """When the key system took the order for that; null while it has not."""
 
 
 def grant_out(lease: Lease) -> GrantOut:
@@ -129,4 +133,6 @@ def key_out(key: StoredKey, *, holder: UUID | None = None, target: Target | None
         progress=target.progress if target else None,
         problem=target.problem if target else None,
         as_of=target.read_at if target else None,
+        asked_at=target.asked_at if target else None,
+        accepted_at=target.accepted_at if target else None,
     )

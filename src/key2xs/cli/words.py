@@ -70,7 +70,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
 
 def say(text: str) -> None:
     """Print a line."""
-    console().print(text, markup=False, highlight=False)
+    console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def console() -> Console:

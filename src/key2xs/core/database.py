@@ -23,6 +23,10 @@ TRANSACTION_ATTEMPTS = 4
 
 _ROLES_MAX_POOL = 10
 
+# A process that stops in the middle of a transaction keeps its rows locked, and others pass over locked work. The
+# server ends such a transaction; the longest we leave one idle on purpose is a delivery to a slow log receiver (11 s).
+_LONGEST_IDLE_IN_TRANSACTION = "60s"
+
 
 class Database:
     """A pool of connections of one role."""
@@ -46,7 +50,12 @@ class Database:
             min_size=1,
             max_size=max_size,
             init=_prepare_connection,
-            server_settings={"application_name": name, "timezone": "UTC", "jit": "off"},
+            server_settings={
+                "application_name": name,
+                "timezone": "UTC",
+                "jit": "off",
+                "idle_in_transaction_session_timeout": _LONGEST_IDLE_IN_TRANSACTION,
+            },
         )
         return cls(pool, dsn)
 
@@ -90,7 +99,8 @@ class Database:
 
     async def connect(self) -> asyncpg.Connection:
         """Open a connection outside the pool, for advisory locks and LISTEN; the caller closes it."""
-        connection = await asyncpg.connect(self.dsn, server_settings={"timezone": "UTC"})
+        settings = {"timezone": "UTC", "idle_in_transaction_session_timeout": _LONGEST_IDLE_IN_TRANSACTION}
+        connection = await asyncpg.connect(self.dsn, server_settings=settings)
         await _prepare_connection(connection)
         return connection
 

@@ -128,6 +128,7 @@ class IloqSystem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock_drift_seconds_per_day: float = 2.0
     phone_supplies_time: bool = False
     timeout_seconds: float = 10.0
+    inventory_minutes: int = 60  # a whole listing costs about four calls a lock; what we change is re-read at once
 
 
 class SyslogSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

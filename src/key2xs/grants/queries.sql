@@ -18,6 +18,15 @@ SELECT lease.*, lower(during) AS starts_at, upper(during) AS ends_at,
     ARRAY(SELECT cylinder_id FROM grant_cylinder WHERE grant_id = lease.id AND removed_at IS NULL) AS cylinders
 FROM grant_lease AS lease WHERE lease.id = $1
 
+-- name: decision
+-- One lease with its last decision: the entry it was told with, and whether its holder was erased since.
+SELECT lease.*, lower(during) AS starts_at, upper(during) AS ends_at,
+    ARRAY(SELECT cylinder_id FROM grant_cylinder WHERE grant_id = lease.id AND removed_at IS NULL) AS cylinders,
+    (SELECT max(entry) FROM grant_fact WHERE grant_id = lease.id) AS known_at,
+    EXISTS (SELECT 1 FROM log_body WHERE subjects && ARRAY['person:' || lease.person_id::text]
+        AND kind = 'identity:person:erase') AS erased
+FROM grant_lease AS lease WHERE lease.id = $1
+
 -- name: find_facts
 -- The facts leases rest on, with the versions they were decided at.
 SELECT grant_id, subject, version FROM grant_fact WHERE grant_id = ANY($1::uuid[])

@@ -7,6 +7,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, NotFound
 from key2xs.core.ids import KeyId, PersonId
 from key2xs.core.sql import load_queries
+from key2xs.core.tri import Tri
 from key2xs.ledger import Entry, Lane, Ledger
 from key2xs.policy.types import Key
 
@@ -80,12 +81,11 @@ class Custody:
 
         A person without a key may hold a grant: it waits for the key desk.
         """
-        keys = sorted(
-            await self.keys_of(tx, person_id, at), key=lambda key: (key.blocked_at is not None, key.id)
-        )
+        keys = sorted(await self.keys_of(tx, person_id, at), key=lambda key: (_is_blocked(key, at), key.id))
         if not keys:
             return Key(id="", kind="none", blocked="no")
-        return Key(id=str(keys[0].id), kind=str(keys[0].kind), blocked="yes" if keys[0].blocked_at else "no")
+        blocked: Tri = "yes" if _is_blocked(keys[0], at) else "no"
+        return Key(id=str(keys[0].id), kind=str(keys[0].kind), blocked=blocked)
 
     async def block(
         self, tx: Connection, key_id: KeyId, *, reason: str, actor: str, at: datetime
@@ -134,6 +134,10 @@ class Custody:
                 lane=Lane.CONTROL,
             ),
         )
+
+
+def _is_blocked(key: StoredKey, at: datetime) -> bool:
+    return key.blocked_at is not None and key.blocked_at <= at
 
 
 __all__ = ["Custody", "NotFound"]

@@ -168,10 +168,17 @@ class InventoryLoop:
     """Reads the whole listing of one key system at a fixed pace."""
 
     def __init__(
-        self, database: Database, registry: Registry, system: KeySystem, port: KeySystemPort
+        self,
+        database: Database,
+        registry: Registry,
+        system: KeySystem,
+        port: KeySystemPort,
+        *,
+        pace: timedelta = INVENTORY_PACE,
     ) -> None:
-        """Read `system` through `port`."""
+        """Read `system` through `port`, once every `pace`."""
         self._database, self._registry, self._system, self._port = database, registry, system, port
+        self._pace = pace
         self.name = f"inventory:{system.name}"
         self._due: datetime | None = None
         self.problem: str | None = None
@@ -190,7 +197,7 @@ class InventoryLoop:
         await self._database.transact(
             lambda tx: self._registry.take_inventory(tx, self._system.id, found, now)
         )
-        self._due = now + INVENTORY_PACE
+        self._due = now + self._pace
         return self._due
 
 

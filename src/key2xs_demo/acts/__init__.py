@@ -10,6 +10,7 @@ from . import (
     duty,
     emergency,
     first_line,
+    late_news,
     lock_box,
     lost_key,
     messages,
@@ -24,7 +25,7 @@ from . import (
 
 ALL = (
     first_line, window, contract_end, request, emergency, messages, vendor_fault, duty, disabled, lost_key, area_stop,
-    unexplained, lock_box, silence, company, morning, questions,
+    unexplained, lock_box, silence, company, late_news, morning, questions,
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def plan(night: Night) -> None:
 async def _ask(night: Night) -> None:
     cast = night.cast
     await night.hand_out(cast.responder)
-    leader = night.people["leader"]
+    asker, leader = night.people["issuer"], night.people["leader"]
     body = {
         "kind": "emergency",
         "person": night.persons[cast.responder.ref],
@@ -27,9 +27,9 @@ async def _ask(night: Night) -> None:
         "ends_at": (night.now + timedelta(minutes=90)).isoformat(),
         "reason": "arc flash alarm in the switchgear",
     }
-    night.book.expect("emergency-longer-than-an-hour-refused", 400, await leader.refused("/api/v1/requests", body))
+    night.book.expect("emergency-longer-than-an-hour-refused", 400, await asker.refused("/api/v1/requests", body))
     body["ends_at"] = (night.now + LASTS).isoformat()
-    asked = await leader.post("/api/v1/requests", body)
+    asked = await asker.post("/api/v1/requests", body)
     night.figures["emergency"] = asked["id"]
     first = await leader.post(f"/api/v1/requests/{asked['id']}/approve", {})
     await night.time.settle()

@@ -43,3 +43,4 @@ async def _resume(night: Night) -> None:
     await night.time.advance(MINUTE)
     status = await night.machine.get("/api/v1/status")
     night.book.expect("source-is-back", "yes", status["permit_sources"][0]["feed_ok"])
+    night.book.expect("decided-on-fresh-facts", ["active"], await night.states(night.cast.newcomer))

@@ -24,6 +24,7 @@ from key2xs.plant import (
     list_cylinders,
     search_cylinders,
 )
+from key2xs.plant.lookup import NamedCylinder, name_cylinder
 
 # A key system whose log was not read for longer may have seen openings we know nothing of; pulls run every 30 s.
 STALE_LOG: Final = timedelta(minutes=5)
@@ -166,8 +167,7 @@ async def who_can_open(web: WebPart, name: Name, at: At = None) -> WhoCanOpen:
     """Who could open a cylinder now or at a past instant; includes keys whose grant is over but not proven gone."""
     instant = web.instant(at)
     async with web.services.database.read() as tx:
-        found = await get_cylinder(tx, name)
-        return await openers_of(tx, web, found, instant)
+        return await openers_of(tx, web, await name_cylinder(tx, name), instant)
 
 
 @get(
@@ -203,7 +203,7 @@ async def access_point(web: WebPart, name: Name) -> AccessPointOut:
     )  # fmt: skip
 
 
-async def openers_of(tx: Connection, web: Web, found: Cylinder, at: datetime) -> WhoCanOpen:
+async def openers_of(tx: Connection, web: Web, found: NamedCylinder, at: datetime) -> WhoCanOpen:
     """Answer who could open one cylinder at an instant."""
     rows = await web.services.openers.may_open(tx, found.id, at)
     systems = [age for age in await system_ages(tx) if age.vendor == found.vendor]

@@ -1,11 +1,11 @@
 """How everything stands, and the demo's clock."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import get, post
-from litestar.params import JSONBody
+from litestar.params import JSONBody, QueryParameter
 
 from key2xs.access import Permission
 from key2xs.api.web import WebPart
@@ -15,6 +15,8 @@ from key2xs.keys.reads import system_ages
 from key2xs.ledger.log import find_head
 from key2xs.ledger.readers import readers_behind
 from key2xs.work import source_status
+
+LONGEST_WAIT: Final = 60.0  # seconds; a client asks again
 
 
 class SystemOut(msgspec.Struct, frozen=True):
@@ -60,9 +62,10 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class DemoStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The instant that is to be now."""
+    """The instant that is to be now, and how many seconds of real time the answer may wait for quiet."""
 
     to: datetime
+    within: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_WAIT)] = 0.0
 
 
 class Quiet(msgspec.Struct, frozen=True):
@@ -122,7 +125,7 @@ async def step_time(web: WebPart, data: JSONBody[DemoStep]) -> Quiet:
         await demo.advance_to(to)
     except ValueError as error:
         raise Conflict(str(error)) from error
-    return await _quiet(web)
+    return await _quiet(web, data.within)
 
 
 @get(
@@ -131,15 +134,20 @@ async def step_time(web: WebPart, data: JSONBody[DemoStep]) -> Quiet:
     tags=["demo"],
     summary="Whether the demo's clock may be stepped",
 )
-async def quiet(web: WebPart) -> Quiet:
-    """Tell what is under way. Exists in the demo only."""
+async def quiet(
+    web: WebPart,
+    within: Annotated[
+        float, QueryParameter(ge=0, le=LONGEST_WAIT, description="Seconds to wait for quiet.")
+    ] = 0.0,
+) -> Quiet:
+    """Tell what is under way, at once or when nothing is any more. Exists in the demo only."""
     if web.runtime.demo_time is None:
         raise NotFound("this is not a demo")
-    return await _quiet(web)
+    return await _quiet(web, within)
 
 
-async def _quiet(web: WebPart) -> Quiet:
-    busy = await web.runtime.busy()
+async def _quiet(web: WebPart, within: float) -> Quiet:
+    busy = await web.runtime.settle(within)
     return Quiet(not busy, busy, web.now, web.runtime.next_due())
 
 

@@ -1,0 +1,93 @@
+"""One process with a PostgreSQL of its own: the server dies, the process dies, the process is asked to stop."""
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from key2xs.core.postgres.cluster import read_postmaster
+
+from .site import ALL_IN_ONE, Site, assert_whole, listens, open_site
+from .test_kills import suspend_into_a_slow_call
+
+MOST_SECONDS_TO_STOP = 6.0
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Site]:
+    """Everything in one process; a folder that the server's account can reach, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp(prefix="key2xs-smoke-"))
+    folder.chmod(0o755)
+    try:
+        with open_site(folder, None) as site:
+            site.start(ALL_IN_ONE)
+            yield site
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_killed_database_server_comes_back_and_nothing_is_lost(alone: Site) -> None:
+    ref, stamp, permit = alone.holds_key("C1")
+    alone.wait(alone.quiet)
+    before = postmaster(alone)
+    os.kill(before, signal.SIGKILL)
+    alone.wait(lambda: postmaster(alone) not in {0, before})
+    alone.wait(lambda: alone.health()["status"] == "ok")
+    assert alone.grants(ref) == ["active"]
+    alone.suspend(permit)
+    alone.wait(lambda: not alone.could_open(stamp, "C1"))
+    assert alone.grants(ref) == ["ended"]
+    assert_whole(alone, "server.ndjson")
+
+
+def test_a_killed_process_gives_nothing_back_when_it_starts_again(alone: Site) -> None:
+    ref, stamp, permit = alone.holds_key("C1")
+    suspend_into_a_slow_call(alone, permit)
+    alone.kill("all")
+    alone.clear_faults()
+    kept = checkpoint(alone)
+    alone.start(ALL_IN_ONE)
+    assert alone.grants(ref) == ["ended"]
+    alone.fetch("UPDATE key_work SET leased_until = leased_until - interval '1 hour'", role="app")
+    alone.wait(lambda: not alone.could_open(stamp, "C1"))
+    assert alone.grants(ref) == ["ended"]
+    assert_whole(alone, "process.ndjson")
+    assert alone.health()["status"] == "ok"
+    assert checkpoint(alone)[0] == kept[0], "another origin"
+    assert checkpoint(alone)[1] > kept[1]
+    newest = alone.fetch("SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1")[0]["note"]
+    assert (alone.data / "checkpoint").read_text(encoding="utf-8") == newest
+
+
+def test_a_stop_ends_everything_within_seconds_though_a_page_follows_the_log(alone: Site) -> None:
+    url = f"{alone.url}/api/v1/events"
+    headers = {"Authorization": f"Bearer {alone.token}"}
+    with httpx2.Client(timeout=30) as client, client.stream("GET", url, headers=headers) as stream:
+        assert stream.status_code == 200
+        child = alone.running["all"]
+        before = len(child.output)
+        [(code, seconds)] = alone.stop().values()
+        assert b"Traceback" not in b"".join(stream.iter_bytes())
+    assert code == 0
+    assert seconds < MOST_SECONDS_TO_STOP
+    assert not listens(alone.port)
+    assert child.output[before:] == ""
+    assert [pid for pid in alone.leftovers() if pid != os.getpid()] == []
+
+
+def postmaster(site: Site) -> int:
+    """Return the process id of the product's own server; 0 while there is none."""
+    found = next(site.data.rglob("postmaster.pid"), None)
+    server = read_postmaster(found.parent) if found else None
+    return server.pid if server and server.ready else 0
+
+
+def checkpoint(site: Site) -> tuple[str, int]:
+    """Return origin and size of the checkpoint kept outside the database."""
+    origin, size, *_ = (site.data / "checkpoint").read_text(encoding="utf-8").split("\n")
+    return origin, int(size)
