@@ -16,6 +16,7 @@ from pathlib import Path
 
 import asyncpg
 import uvicorn
+import uvloop
 
 from key2xs.core.clock import Clock, StoredClock, SystemClock
 from key2xs.core.database import Database
@@ -103,7 +104,9 @@ def run(settings: Settings, roles: Collection[str] = ROLES, *, on_ready: str | N
         # Bound first of all: a port that somebody else has is said before anything is started.
         bound = stack.enter_context(_bind(settings.http)) if "serve" in roles else None
         dsns = stack.enter_context(databases(settings))
-        asyncio.run(_run(settings, dsns, frozenset(roles), bound, on_ready))
+        # uvloop: a third less time for the same work here, most of which is talking to the database.
+        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        runner.run(_run(settings, dsns, frozenset(roles), bound, on_ready))
 
 
 def configure_logging() -> None:
@@ -140,7 +143,9 @@ def make_runner(loops: Sequence[Loop], clock: Clock) -> Runner:
     names = [loop.name for loop in loops]
     reconcilers = [name for name in names if name.startswith("reconciler:")]
     sequencer = [name for name in names if name == Sequencer.name]
-    followers = {name: sequencer for name in names if name != Sequencer.name and not name.startswith("reader:")}
+    followers = {
+        name: sequencer for name in names if name != Sequencer.name and not name.startswith("reader:")
+    }
     followers["reader:grants"] = [name for name in names if name == "grants"]
     followers["reader:targets"] = reconcilers
     return Runner(loops, clock, polls={Sequencer.name: SEQUENCER_POLL_SECONDS}, followers=followers)

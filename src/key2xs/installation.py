@@ -152,6 +152,7 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
             port,
             offline_expires_after=timedelta(minutes=system.offline_expiry_minutes),
             deliver_ahead=timedelta(minutes=services.settings.leases.programmed_ahead_minutes),
+            reread=timedelta(minutes=system.reread_minutes),
         )
         installation.connected.append(connected)
         services.kill.connect(connected)
@@ -163,7 +164,13 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
                 port,
                 pace=timedelta(minutes=system.inventory_minutes),
             ),
-            EventPull(services.database, services.events, stored, port),
+            EventPull(
+                services.database,
+                services.events,
+                stored,
+                port,
+                pace=timedelta(seconds=system.events_seconds),
+            ),
             Reconciler(
                 services.database,
                 connected,
@@ -249,7 +256,9 @@ def secret_file(path: Path) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Written beside it and then named, so that processes that start at once never read half a secret.
         draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii"
+        ) as file:
             file.write(secrets.token_hex(SEED_BYTES) + "\n")
             file.flush()
             os.fsync(file.fileno())

@@ -22,8 +22,10 @@ MACHINE = "demo"
 """Sign-in name of the demo's own user: administrator and auditor at once, which no person should be."""
 # Decides everything again this often. The product's own five minutes would cost the demo much time and show nothing.
 SWEEP_MINUTES = 30
-# The whole listing costs 1,845 calls on this site; hourly ones would be most of what the demo does.
+# The same for asking the vendor without a reason: the whole listing costs 1,845 calls on this site.
 INVENTORY_MINUTES = 180
+REREAD_MINUTES = 30
+EVENTS_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ def write_settings(
         f"password = {_text(vendor.password)}",
         f"lock_group = {_text(vendor.lock_group)}",
         f"inventory_minutes = {INVENTORY_MINUTES}",
+        f"reread_minutes = {REREAD_MINUTES}",
+        f"events_seconds = {EVENTS_SECONDS}",
         "[[syslog]]",
         'name = "siem"',
         'host = "127.0.0.1"',

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 
 from tests.support.database import DatabaseServer
 from tests.support.peers import require_program
@@ -165,7 +165,7 @@ async def test_words_can_be_read_on_their_ground(stage: Stage) -> None:
 
 
 async def test_the_browser_never_complained(stage: Stage) -> None:
-    """Runs last in this file: no breach of the content policy, no script error, on any page seen above."""
+    """No breach of the content policy, no script error, on any page seen here or in the tests before."""
     page = await stage.visit()
     for path in ("/", "/permits", "/keys/1041", "/access-points/MCC2-DOOR", "/requests", "/account"):
         await page.goto(path)
@@ -174,12 +174,12 @@ async def test_the_browser_never_complained(stage: Stage) -> None:
     assert [each for each in stage.complaints if not each.startswith(expected)] == []
 
 
-async def _tab_to(page: Page, wanted: object, *, most: int = 40) -> None:
+async def _tab_to(page: Page, wanted: Locator, *, most: int = 40) -> None:
     for _ in range(most):
         await page.keyboard.press("Tab")
         if await page.locator(":focus").count() and await wanted.evaluate(
             "e => e === document.activeElement"
-        ):  # type: ignore[attr-defined]
+        ):
             return
     pytest.fail("the keyboard does not lead there")
 

@@ -1,5 +1,8 @@
 """Every page, made on the server and read without scripts."""
 
+from key2xs.core.clock import StoredClock
+from key2xs.runtime import DemoTime
+
 from .client import Browserless
 from .conftest import browse
 from .showcase import Showcase
@@ -176,3 +179,32 @@ async def test_a_silent_permit_system_is_said_on_every_page(evening: Showcase, l
     assert "1 sources not heard" in (await leader.page("/")).text
     await evening.pass_time(evening.MINUTE)
     assert "eptw is silent" not in (await leader.page("/keys")).text
+
+
+async def test_a_log_behind_its_own_publication_is_said_on_every_page(site: Showcase) -> None:
+    log = site.spine.installation.log_database
+    async with browse(site) as client:
+        await client.sign_in("leader")
+        async with log.transaction() as tx:
+            await tx.execute("UPDATE log_head SET narrow_only_why = $1", "the log lost entries at a restore")
+        try:
+            page = await client.page("/permits")
+        finally:
+            async with log.transaction() as tx:
+                await tx.execute("UPDATE log_head SET narrow_only_why = NULL")
+        assert "Only taking away. The log lost entries at a restore." in page.text
+        assert "Nothing new is given until a person has checked the log." in page.text
+        assert "Only taking away" not in (await client.page("/permits")).text
+
+
+async def test_a_demo_says_that_everything_is_made_up(site: Showcase) -> None:
+    runtime = site.app.state["web"].runtime
+    async with browse(site) as client:
+        await client.sign_in("leader")
+        assert "Simulated plant." not in (await client.page("/keys")).text
+        runtime.demo_time = DemoTime(site.spine.services.database, StoredClock(site.spine.now), runtime.wake)
+        try:
+            page = await client.page("/keys")
+        finally:
+            runtime.demo_time = None
+        assert "Simulated plant. Keys, locks and people are made up" in page.text

@@ -254,7 +254,7 @@ async def test_blocking_a_key_claims_no_bound_for_a_program_that_was_never_order
     spine = stage.spine
     permit = await at_work(stage)
     key = twin_id("key 1")
-    spine.world.faults.add(Fault(operation="POST Keys/*/Order", effect="status:500"))
+    spine.world.faults.add(Fault(operation="PUT Keys/*/SecurityAccesses", effect="status:500"))
     spine.ptw.suspend(permit.id, code="weather", at=spine.now)
     await spine.send()
     await spine.advance(MINUTE)
@@ -264,10 +264,31 @@ async def test_blocking_a_key_claims_no_bound_for_a_program_that_was_never_order
     spine.world.cut_network(key)
     await spine.advance(timedelta(minutes=2))
     spine.world.restore_network(key)
+    said = (await spine.who_can_open("C1"))["K001"]
+    # Every contact starts the countdown of the old program again; only its end date is left.
+    assert said.exposed_until is None or said.exposed_until >= permit.valid_to
     history = History(stage)
     await history.bounds.check(spine)
     await spine.advance(timedelta(minutes=30), every=timedelta(minutes=5))
     assert await history.bounds.check(spine) == []
+    spine.world.faults.assert_all_fired()
+
+
+async def test_a_blocked_key_whose_plan_is_empty_is_still_emptied(stage: Stage) -> None:
+    """The vendor takes no key without rights on the block list; then the empty plan has to reach the key."""
+    spine = stage.spine
+    permit = await at_work(stage)
+    spine.world.faults.add(
+        Fault(operation="POST Keys/*/Order", effect="status:500", until_at=spine.now + timedelta(minutes=3))
+    )
+    spine.ptw.suspend(permit.id, code="weather", at=spine.now)
+    await spine.send()
+    await spine.advance(MINUTE)
+    async with spine.services.database.transaction() as tx:
+        stored = await spine.services.registry.get_key(tx, "K001")
+        await spine.services.custody.block(tx, stored.id, reason="lost", actor="user:soc", at=spine.now)
+    await spine.advance(timedelta(minutes=10), every=timedelta(minutes=1))
+    assert not spine.try_open("K001", "C1")
     spine.world.faults.assert_all_fired()
 
 

@@ -39,7 +39,7 @@ async def _play(databases: DatabaseServer, acts: list[Act]) -> History:
         return history
 
 
-@_examples(6)
+@_examples(5)
 @given(acts=_histories(CALM | {"cut", "restore"}))
 def test_nothing_opens_that_must_not_while_everything_works(
     databases: DatabaseServer, acts: list[Act]
@@ -47,13 +47,13 @@ def test_nothing_opens_that_must_not_while_everything_works(
     run(_play(databases, acts))
 
 
-@_examples(6)
+@_examples(4)
 @given(acts=_histories(frozenset(ACTS) - {"crash"}))
 def test_nothing_opens_that_must_not_whatever_fails(databases: DatabaseServer, acts: list[Act]) -> None:
     run(_play(databases, acts))
 
 
-@_examples(5)
+@_examples(4)
 @given(acts=_histories(frozenset(ACTS)))
 def test_nothing_opens_that_must_not_when_the_product_dies(
     databases: DatabaseServer, acts: list[Act]

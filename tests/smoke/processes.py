@@ -66,7 +66,9 @@ class Child:
     @property
     def output(self) -> str:
         """Everything it wrote so far, to both."""
-        return "".join(each.read_text(encoding="utf-8", errors="replace") for each in (self.stdout, self.stderr))
+        return "".join(
+            each.read_text(encoding="utf-8", errors="replace") for each in (self.stdout, self.stderr)
+        )
 
     def line(self, starting: str, *, within: float = 60.0) -> str:
         """Wait for a line on stdout that begins so."""
@@ -151,7 +153,9 @@ def processes_under(folder: Path) -> list[int]:
             continue
         try:
             where = (process / "cwd").readlink()
-            state = (process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+            state = (
+                (process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+            )
         except OSError:
             continue
         if where.is_relative_to(folder.resolve()) and state not in {"Z", "X"}:

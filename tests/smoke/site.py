@@ -133,10 +133,7 @@ class Site:
         """Tell whether the web side answers; a process that ended meanwhile is an error."""
         for child in self.running.values():
             assert child.is_running, f"{child.name} ended {child.process.returncode}: {child.output[-3000:]}"
-        try:
-            return httpx2.get(f"{self.url}/healthz", timeout=5).status_code == 200
-        except httpx2.TransportError:
-            return False
+        return listens(self.port) and self._asked("/healthz").status_code == 200
 
     def kill(self, name: str) -> None:
         """End one process as a power cut would."""
@@ -181,18 +178,20 @@ class Site:
 
     def download(self, path: str) -> bytes:
         """Return a file."""
+        return self._asked(path).raise_for_status().content
+
+    def _asked(self, path: str, method: str = "GET", **values: Any) -> httpx2.Response:
         assert self._http is not None
-        return self._http.get(path).raise_for_status().content
+        return self._http.request(method, path, **values)
 
     def _answer(self, method: str, path: str, **values: Any) -> Any:
-        assert self._http is not None
-        answer = self._http.request(method, path, **values)
+        answer = self._asked(path, method, **values)
         assert not answer.is_error, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
     def health(self) -> dict[str, Any]:
         """Return how the service says it is."""
-        found: dict[str, Any] = httpx2.get(f"{self.url}/healthz", timeout=20).json()
+        found: dict[str, Any] = self._asked("/healthz").json()
         return found
 
     def now(self) -> datetime:
@@ -459,7 +458,9 @@ def assert_whole(site: Site, name: str) -> None:
     site.wait(site.quiet)
     places = [row["position"] for row in site.fetch("SELECT position FROM log_leaf ORDER BY position")]
     assert places == list(range(len(places)))
-    written = site.fetch("SELECT body.id, leaf.position FROM log_body AS body LEFT JOIN log_leaf AS leaf USING (seq)")
+    written = site.fetch(
+        "SELECT body.id, leaf.position FROM log_body AS body LEFT JOIN log_leaf AS leaf USING (seq)"
+    )
     assert all(row["position"] is not None for row in written), "an entry has no place"
     assert len(written) >= len(places)
     uids = {str(row["id"]) for row in written}
@@ -531,6 +532,7 @@ def _settings_lines(site: Site) -> list[str]:
         f"user_name = {_text(ready['user_name'])}",
         f"password = {_text(ready['password'])}",
         f"lock_group = {_text(ready['lock_group_id'])}",
+        "events_seconds = 2",
         "[[syslog]]",
         f"name = {_text(SINK)}",
         'host = "127.0.0.1"',
@@ -544,5 +546,3 @@ def _settings_lines(site: Site) -> list[str]:
 
 def _text(value: object) -> str:
     return json.dumps(str(value))
-
-

@@ -15,6 +15,8 @@ from key2xs.core.postgres.cluster import read_postmaster
 from .site import ALL_IN_ONE, Site, assert_whole, listens, open_site
 from .test_kills import suspend_into_a_slow_call
 
+pytestmark = pytest.mark.xdist_group("smoke-alone")  # one site for all of them
+
 MOST_SECONDS_TO_STOP = 6.0
 
 

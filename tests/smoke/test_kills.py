@@ -1,12 +1,18 @@
 """SIGKILL for one process after another: the others go on, nothing is lost, and nothing comes back."""
 
+import pytest
+
 from key2xs_twin.clients.permits import Permit
 
 from .site import SEPARATE, Site, assert_whole
 
+pytestmark = pytest.mark.xdist_group("smoke-separate")  # one site for all of them
+
 WRITE = "PUT Keys/*/SecurityAccesses"
 # A lease lasts longer than any call, in real time. The tests let that time pass in the row itself.
-LEASE_PASSES = "UPDATE key_work SET leased_until = leased_until - interval '1 hour' WHERE leased_until IS NOT NULL"
+LEASE_PASSES = (
+    "UPDATE key_work SET leased_until = leased_until - interval '1 hour' WHERE leased_until IS NOT NULL"
+)
 
 
 def test_a_worker_killed_in_a_vendor_call_is_followed_by_another(site: Site) -> None:

@@ -6,6 +6,7 @@ they must not be. The ready line is that of `key2xs-twin serve`.
 
 import asyncio
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from key2xs.core.clock import SystemClock
@@ -29,9 +30,13 @@ async def main(sessions: Path) -> None:
         fresh = set(world.iloq.sessions._open) - seen
         if fresh:
             seen |= fresh
-            sessions.write_text("\n".join(sorted(seen)), encoding="utf-8")
+            _write(sessions, seen)
         await asyncio.wait({serving}, timeout=_TICK_SECONDS)
     serving.result()
+
+
+def _write(file: Path, lines: Iterable[str]) -> None:
+    file.write_text("\n".join(sorted(lines)), encoding="utf-8")
 
 
 def _say(line: str) -> None:

@@ -32,7 +32,8 @@ class Feed:
     def __init__(self, database: Database) -> None:
         """Read from `database`; nothing is opened before `running`."""
         self._database = database
-        self._grown = asyncio.Condition()
+        # A new event for each growth and no lock: a reader who goes away in the middle can hold nothing up.
+        self._grown = asyncio.Event()
         self._stopped = asyncio.Event()
         self._end = 0
 
@@ -51,8 +52,7 @@ class Feed:
     async def stop(self) -> None:
         """End all streams; without this a server that stops would wait for every open page."""
         self._stopped.set()
-        async with self._grown:
-            self._grown.notify_all()
+        self._wake()
 
     @property
     def is_stopped(self) -> bool:
@@ -90,11 +90,14 @@ class Feed:
             self._end = max(self._end, await tx.fetchval(_END) or 0)
 
     async def _wait(self) -> None:
-        async with self._grown:
-            if self._stopped.is_set():
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._grown.wait(), _POLL_SECONDS)
+        if self._stopped.is_set():
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._grown.wait(), _POLL_SECONDS)
+
+    def _wake(self) -> None:
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
 
     async def _listen(self) -> None:
         """Wake followers on each notification; a lost connection is made again, and polling goes on meanwhile."""
@@ -118,7 +121,6 @@ class Feed:
             while not lost.is_set() and not self._stopped.is_set():
                 await heard.wait()
                 heard.clear()
-                async with self._grown:
-                    self._grown.notify_all()
+                self._wake()
         finally:
             await connection.close()

@@ -118,8 +118,6 @@ class Runner:
             # Before this loop counts as idle, so that there is no moment in which nobody seems to have work.
             for follower in self._followers.get(loop.name, ()):
                 self._wakes[follower].set()
-            for follower in self._followers.get(loop.name, ()):
-                self._wakes[follower].set()
             state.is_stepping = False
             if state.due is None or state.due > self._clock.now():
                 await self._idle(wake, state.due, self._polls.get(loop.name, POLL_SECONDS))

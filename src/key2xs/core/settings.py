@@ -128,7 +128,10 @@ class IloqSystem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock_drift_seconds_per_day: float = 2.0
     phone_supplies_time: bool = False
     timeout_seconds: float = 10.0
-    inventory_minutes: int = 60  # a whole listing costs about four calls a lock; what we change is re-read at once
+    # How often the vendor is asked without a reason of our own; a vendor that limits calls wants longer ones.
+    inventory_minutes: int = 60  # a whole listing: about four calls a lock; what we change is re-read at once
+    reread_minutes: int = 15  # each key: edits made in the vendor's own tool are found at this pace at the latest
+    events_seconds: int = 30  # the log of openings and refusals
 
 
 class SyslogSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -179,9 +179,18 @@ class EventStore:
 class EventPull:
     """Reads the log of one key system, a page a step."""
 
-    def __init__(self, database: Database, store: EventStore, system: KeySystem, port: KeySystemPort) -> None:
-        """Read `system` through `port`."""
+    def __init__(
+        self,
+        database: Database,
+        store: EventStore,
+        system: KeySystem,
+        port: KeySystemPort,
+        *,
+        pace: timedelta = PULL_PACE,
+    ) -> None:
+        """Read `system` through `port`, once every `pace`."""
         self._database, self._store, self._system, self._port = database, store, system, port
+        self._pace = pace
         self.name = f"events:{system.name}"
         self._due: datetime | None = None
         self.problem: str | None = None
@@ -199,7 +208,7 @@ class EventPull:
             return self._due
         self.problem = None
         await self._database.transact(lambda tx: self._take(tx, cursor, page, now))
-        self._due = None if page.more else now + PULL_PACE
+        self._due = None if page.more else now + self._pace
         return self._due or now
 
     async def _take(self, tx: Connection, cursor: str | None, page: EventPage, now: datetime) -> None:

@@ -21,6 +21,7 @@ from key2xs.core.sql import load_queries
 from .openers import Openers
 from .planner import Planner, Wanted
 from .port import BaseChanged, KeyReading, KeySystemPort, ProgrammingState
+from .program import EMPTY_PROGRAM
 from .registry import Registry
 from .targets import Targets, alike
 from .types import StoredKey, Target
@@ -72,6 +73,7 @@ class Connected:
     port: KeySystemPort
     offline_expires_after: timedelta
     deliver_ahead: timedelta
+    reread: timedelta = REREAD
 
 
 # A plan that is in none of these states is on its way or in the key.
@@ -159,7 +161,8 @@ class Reconciler:
         settled = await self._observe(key, target, reading, now)
         if key.adopted_at is None:
             return await self._watch(key, target, reading, now)
-        if key.blocked_at is not None:
+        # A key whose plan is empty already is not taken on the block list; then the empty plan is what has to arrive.
+        if key.blocked_at is not None and (reading.blocked or not alike(reading.planned, EMPTY_PROGRAM)):
             return await self._block(claim, key, target, reading, now)
         if not alike(reading.planned, wanted.program):
             await self._write(claim, key, target, wanted, reading, now)
@@ -303,7 +306,7 @@ class Reconciler:
             await self._call(call, now, self._system.port.order_block_list)
             await self._database.transact(lambda tx: self._targets.note_block_order(tx, key, target, now))
         await self._database.transact(lambda tx: self._targets.note_problem(tx, key, target, None, now))
-        return now + REREAD
+        return now + self._system.reread
 
     async def _accepted(self, tx: Connection, key: StoredKey, target: Target, now: datetime) -> None:
         await self._targets.note_order(tx, key, target, now)
@@ -371,7 +374,7 @@ class Reconciler:
         await self._targets.note_problem(tx, key, target, problem, now)
 
     def _next_look(self, target: Target, wanted: Wanted, *, settled: bool, now: datetime) -> datetime:
-        times = [now + REREAD]
+        times = [now + self._system.reread]
         if not settled:
             waiting = now - (target.accepted_at or target.asked_at)
             times.append(now + (POLL if waiting < FAST_POLLS_FOR else SLOW_POLL))
