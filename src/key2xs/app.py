@@ -109,6 +109,25 @@ def run(settings: Settings, roles: Collection[str] = ROLES, *, on_ready: str | N
         runner.run(_run(settings, dsns, frozenset(roles), bound, on_ready))
 
 
+def confirm_restored(settings: Settings, reason: str) -> None:
+    """End narrow-only mode after a restore, on the word of whoever runs this. Blocks.
+
+    Raises:
+        Conflict: the log is whole, or a key was not read since the loss was found.
+    """
+    from key2xs import recovery
+
+    async def confirm(dsns: Dsns) -> None:
+        clock = await _clock(settings, dsns)
+        async with open_installation(settings, dsns, clock) as installation:
+            await recovery.confirm_restored(
+                installation, actor="system:operator", reason=reason, at=clock.now()
+            )
+
+    with databases(settings) as dsns:
+        asyncio.run(confirm(dsns))
+
+
 def configure_logging() -> None:
     """Log one line an event to stderr; libraries only from warnings on."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -48,7 +48,7 @@ async def test_no_name_is_on_any_page(evening: Showcase, leader: Browserless) ->
 
 async def test_now_shows_what_waits_for_whom(evening: Showcase, leader: Browserless) -> None:
     page = await leader.page("/")
-    assert "1 unexplained openings" in page.text
+    assert "1 unexplained opening" in page.text
     assert "opened by a key that is in no register" in page.text
     assert "2 decisions waiting" in page.text
     assert page.text.index("Steam leak at E-1105") < page.text.index("Read the analyser"), "emergencies first"
@@ -176,7 +176,7 @@ async def test_a_silent_permit_system_is_said_on_every_page(evening: Showcase, l
     await evening.spine.advance(4 * evening.MINUTE)
     page = await leader.page("/keys")
     assert "eptw is silent" in page.text
-    assert "1 sources not heard" in (await leader.page("/")).text
+    assert "1 source not heard" in (await leader.page("/")).text
     await evening.pass_time(evening.MINUTE)
     assert "eptw is silent" not in (await leader.page("/keys")).text
 

@@ -1,4 +1,4 @@
-"""Sites of the smoke suite."""
+"""What tests of the smoke suite may ask for."""
 
 import shutil
 import tempfile
@@ -6,18 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.support.database import DatabaseServer
-
-from .site import SEPARATE, Site, open_site
-
-
-@pytest.fixture(scope="session")
-def site(databases: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Separate processes on one database, shared: a test kills what it likes and starts it again."""
-    with databases.fresh() as dsns, open_site(tmp_path_factory.mktemp("separate"), dsns) as running:
-        running.start(SEPARATE)
-        yield running
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """One process with a PostgreSQL of its own: the server dies, the process dies, the process is asked to stop."""
 
 import os
-import shutil
 import signal
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -12,28 +9,25 @@ import pytest
 
 from key2xs.core.postgres.cluster import read_postmaster
 
+from .kills import suspend_into_a_slow_call
 from .site import ALL_IN_ONE, Site, assert_whole, listens, open_site
-from .test_kills import suspend_into_a_slow_call
-
-pytestmark = pytest.mark.xdist_group("smoke-alone")  # one site for all of them
 
 MOST_SECONDS_TO_STOP = 6.0
 
 
-@pytest.fixture(scope="module")
-def alone() -> Iterator[Site]:
-    """Everything in one process; a folder that the server's account can reach, which pytest's own are not."""
-    folder = Path(tempfile.mkdtemp(prefix="key2xs-smoke-"))
-    folder.chmod(0o755)
-    try:
-        with open_site(folder, None) as site:
-            site.start(ALL_IN_ONE)
-            yield site
-    finally:
-        shutil.rmtree(folder)
+def test_one_process_with_a_server_of_its_own(open_folder: Path, subtests: pytest.Subtests) -> None:
+    with open_site(open_folder, None) as site:
+        site.start(ALL_IN_ONE)
+        for step in (
+            a_killed_database_server_comes_back_and_nothing_is_lost,
+            a_killed_process_gives_nothing_back_when_it_starts_again,
+            a_stop_ends_everything_within_seconds_though_a_page_follows_the_log,
+        ):
+            with subtests.test(step.__name__):
+                step(site)
 
 
-def test_a_killed_database_server_comes_back_and_nothing_is_lost(alone: Site) -> None:
+def a_killed_database_server_comes_back_and_nothing_is_lost(alone: Site) -> None:
     ref, stamp, permit = alone.holds_key("C1")
     alone.wait(alone.quiet)
     before = postmaster(alone)
@@ -47,7 +41,7 @@ def test_a_killed_database_server_comes_back_and_nothing_is_lost(alone: Site) ->
     assert_whole(alone, "server.ndjson")
 
 
-def test_a_killed_process_gives_nothing_back_when_it_starts_again(alone: Site) -> None:
+def a_killed_process_gives_nothing_back_when_it_starts_again(alone: Site) -> None:
     ref, stamp, permit = alone.holds_key("C1")
     suspend_into_a_slow_call(alone, permit)
     alone.kill("all")
@@ -66,7 +60,7 @@ def test_a_killed_process_gives_nothing_back_when_it_starts_again(alone: Site) -
     assert (alone.data / "checkpoint").read_text(encoding="utf-8") == newest
 
 
-def test_a_stop_ends_everything_within_seconds_though_a_page_follows_the_log(alone: Site) -> None:
+def a_stop_ends_everything_within_seconds_though_a_page_follows_the_log(alone: Site) -> None:
     url = f"{alone.url}/api/v1/events"
     headers = {"Authorization": f"Bearer {alone.token}"}
     with httpx2.Client(timeout=30) as client, client.stream("GET", url, headers=headers) as stream:

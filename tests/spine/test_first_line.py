@@ -109,3 +109,25 @@ async def _sign_on_again(spine: Spine, permit_id: str) -> None:
     spine.ptw.sign_on(permit_id, "u1", at=spine.now)
     await spine.send()
     await spine.advance(timedelta(minutes=1))
+
+
+async def test_a_clock_locks_nobody_in(db_dsns: RoleDsns, tmp_path: Path) -> None:
+    """S3: a lock-box key lives on past its window while a personal lock is on the box, and ends when it is off."""
+    async with open_spine(db_dsns, tmp_path, START) as spine:
+        await spine.person("u1")
+        await spine.hand_out("K001", "u1")
+        permit = await spine.live_permit("C1", "C6", crew=("u1",), hours=1)
+        spine.ptw.lock_on(permit.id, "C6", "u1", at=spine.now)
+        await spine.send()
+        await spine.advance(timedelta(minutes=61), every=timedelta(minutes=2))
+        assert await spine.states() == ["held"]
+        assert spine.try_open("K001", "C6")
+        assert not spine.try_open("K001", "C1")
+        await spine.advance(timedelta(minutes=70), every=timedelta(minutes=5))
+        assert await spine.states() == ["held"]
+        assert spine.try_open("K001", "C6")
+        spine.ptw.lock_off(permit.id, "C6", "u1", at=spine.now)
+        await spine.send()
+        await spine.advance(timedelta(minutes=2))
+        assert await spine.states() == ["ended"]
+        assert not spine.try_open("K001", "C6")

@@ -174,6 +174,14 @@ def export(file: Path) -> int:
     )
 
 
+@log.command
+def confirm_restored(
+    *, reason: Annotated[str, Parameter(help="What was checked; it goes on the log.")], config: Config = None
+) -> int:
+    """End narrow-only after a restore, once every key was read again. Runs on the databases, not over the API."""
+    return service.confirm_restored(config, reason)
+
+
 @app.command
 def verify(
     file: Path, *, vkey: Annotated[str, Parameter(help="The log's public key, from `status` or the site.")]

@@ -37,6 +37,16 @@ def migrate(config: Path | None) -> int:
     return YES
 
 
+def confirm_restored(config: Path | None, reason: str) -> int:
+    """End narrow-only after a restore."""
+    from key2xs.app import confirm_restored as confirm
+
+    with _told():
+        confirm(load(config), reason)
+    words.say("Confirmed: keys may be granted again.")
+    return YES
+
+
 def check_settings(config: Path | None, *, production: bool) -> tuple[Any, int]:
     """Say what is missing or unsafe: 0 nothing, 1 something, 2 cannot be read."""
     from key2xs.core.settings import production_problems

@@ -90,6 +90,7 @@ class Leases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     longest_minutes: int = 720  # one 12-hour shift
     longest_high_risk_minutes: int = 120  # hot work, confined space, isolation (facts: start with 1-2 h)
     longest_emergency_minutes: int = 60
+    lock_box_hold_minutes: int = 60  # S3: added, visibly, while personal locks are still on at the end
     programmed_ahead_minutes: int = 30  # a scheduled grant is put on the key this long before it starts
     sweep_minutes: int = 5  # everything is decided again at this pace, whatever was lost
 

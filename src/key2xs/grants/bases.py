@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from key2xs.core.database import Connection
@@ -80,6 +80,11 @@ class BasisReader:
     def __init__(self, leases: Leases) -> None:
         """`leases` says how long a lease may be."""
         self._leases = leases
+
+    @property
+    def hold_allowance(self) -> timedelta:
+        """How much longer a lock-box key may live each time its window ends under personal locks."""
+        return timedelta(minutes=self._leases.lock_box_hold_minutes)
 
     async def read(self, tx: Connection, subject: str, at: datetime) -> BasisState:
         """Return what a permit, a person's duties or a request ask for at an instant."""

@@ -130,9 +130,7 @@ class Evaluator:
         for lease in leases:
             wish = wishes.pop(lease.key, None)
             if lease.ends_at <= at:
-                await self._store.end(
-                    tx, [lease], reason="lapsed", text="its window ran out", actor="system:clock", at=at
-                )
+                await self._lapse(tx, lease, state, cylinders, at)
             elif wish is None:
                 await self._lose(tx, lease, state, cylinders, "basis_lost", state.why_lost(lease.key), at)
             else:
@@ -273,6 +271,21 @@ class Evaluator:
             own = look.heads(heads)
             await self._store.insert(tx, cut(wish, ends_at), verdict, state=state, heads=own, at=look.at)
 
+    async def _lapse(
+        self,
+        tx: Connection,
+        lease: Lease,
+        state: BasisState,
+        cylinders: Mapping[CylinderId, CylinderFacts],
+        at: datetime,
+    ) -> None:
+        """End a lease whose window ran out, unless personal locks are still on: nobody is locked in by a clock."""
+        text = "its window ran out"
+        if not await self._hold(
+            tx, lease, state, cylinders, text, at, ends_at=at + self._bases.hold_allowance
+        ):
+            await self._store.end(tx, [lease], reason="lapsed", text=text, actor="system:clock", at=at)
+
     async def _lose(
         self,
         tx: Connection,
@@ -283,34 +296,48 @@ class Evaluator:
         text: str,
         at: datetime,
     ) -> None:
-        """End a lease, or hold the lock-box part of it while personal locks are on (S3)."""
+        """End a lease, or hold the lock-box part of it."""
+        if not await self._hold(tx, lease, state, cylinders, text, at, ends_at=lease.ends_at):
+            await self._store.end(tx, [lease], reason=reason, text=text, actor="system:policy", at=at)
+
+    async def _hold(
+        self,
+        tx: Connection,
+        lease: Lease,
+        state: BasisState,
+        cylinders: Mapping[CylinderId, CylinderFacts],
+        text: str,
+        at: datetime,
+        *,
+        ends_at: datetime,
+    ) -> bool:
+        """Hold the lock-box part of a lease while personal locks are on (S3); False where the rule does not apply."""
         boxes = frozenset(
             c for c in lease.cylinders if c in cylinders and cylinders[c].safety_role == "lock_box"
         )
-        if boxes and state.locks_on and lease.state in {"active", "held"}:
-            if lease.state == "held" and boxes == lease.cylinders:
-                return
-            wish = state.held_wish(lease, boxes)
-            verdict = Verdict(
-                boxes,
-                lease.cylinders - boxes,
-                (Reason(ReasonCode.WINDOW_NOT_OPEN, f"{text}; held until personal locks are off (S3)"),),
-                None,
-                "",
-            )
-            await self._store.update(
-                tx,
-                lease,
-                wish,
-                verdict,
-                state="held",
-                ends_at=lease.ends_at,
-                heads=lease.facts,
-                at=at,
-                held_rule="S3",
-            )
-            return
-        await self._store.end(tx, [lease], reason=reason, text=text, actor="system:policy", at=at)
+        if not boxes or not state.locks_on or lease.state not in {"active", "held"}:
+            return False
+        if lease.state == "held" and boxes == lease.cylinders and lease.ends_at > at:
+            return True
+        verdict = Verdict(
+            boxes,
+            lease.cylinders - boxes,
+            (Reason(ReasonCode.WINDOW_NOT_OPEN, f"{text}; held until personal locks are off (S3)"),),
+            None,
+            "",
+        )
+        await self._store.update(
+            tx,
+            lease,
+            state.held_wish(lease, boxes),
+            verdict,
+            state="held",
+            ends_at=ends_at,
+            heads=lease.facts,
+            at=at,
+            held_rule="S3",
+        )
+        return True
 
 
 def _unit_of(lease: Lease) -> str:

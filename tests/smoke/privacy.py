@@ -3,14 +3,11 @@
 import json
 
 import httpx2
-import pytest
 
 from .site import FAMILY, GIVEN, MAIL_DOMAIN, SCIM_TOKEN, USER_PASSWORD, WEBHOOK_SECRET, Site
 
-pytestmark = pytest.mark.xdist_group("smoke-separate")  # one site for all of them
 
-
-def test_outputs_and_syslog_name_nobody_and_hold_no_secret(site: Site) -> None:
+def outputs_and_syslog_name_nobody_and_hold_no_secret(site: Site) -> None:
     ref, stamp, permit = site.holds_key("C1")
     cookies = sign_in(site)
     send_rubbish(site, ref)

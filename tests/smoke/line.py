@@ -1,13 +1,9 @@
 """The line through the whole product, on real sockets, with every role a process of its own."""
 
-import pytest
-
 from .site import Site, assert_whole
 
-pytestmark = pytest.mark.xdist_group("smoke-separate")  # one site for all of them
 
-
-def test_a_key_follows_identity_permit_and_policy_across_processes(site: Site) -> None:
+def a_key_follows_identity_permit_and_policy_across_processes(site: Site) -> None:
     ref, stamp, permit = site.holds_key("C1")
     assert site.opens(stamp, "C1")
     assert not site.opens(stamp, "C2")
