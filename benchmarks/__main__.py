@@ -23,7 +23,7 @@ def main() -> int:
     """Run what was asked for; 1 when a benchmark failed."""
     names = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name not in HELPERS)
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure; see docs/reference/benchmarks.md."
+        prog="python -m benchmarks", description="Measure, and write build/bench/NAME.json."
     )
     parser.add_argument("names", nargs="*", choices=[*names, []], help="which (all)")
     parser.add_argument("--seed", type=int, default=7)

@@ -153,6 +153,7 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
             offline_expires_after=timedelta(minutes=system.offline_expiry_minutes),
             deliver_ahead=timedelta(minutes=services.settings.leases.programmed_ahead_minutes),
             reread=timedelta(minutes=system.reread_minutes),
+            watched_reread=timedelta(minutes=system.watched_reread_minutes),
         )
         installation.connected.append(connected)
         services.kill.connect(connected)

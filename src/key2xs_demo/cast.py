@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from key2xs_twin.site import Cylinder, Key, Person, Site, generate_site
+
+_T = TypeVar("_T")
 
 SIZE = "S"
 SEED = 7
@@ -307,7 +310,7 @@ class _Casting:
         return Place(cylinder, self._assets[cylinder.id], self._areas[cylinder.unit])
 
 
-def _first(found: Iterable[object], what: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _first(found: Iterable[_T], what: str) -> _T:
     for each in found:
         return each
     message = f"this site has no {what} for the scenario"

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import uvloop
 from cyclopts import App
 
 from .cast import SEED
@@ -20,7 +21,8 @@ def play(*, exit: bool = False, seed: int = SEED) -> int:  # noqa: A002 - the na
     from .driver import Options, run_demo
     from .preparing import chosen_port
 
-    return asyncio.run(run_demo(Options(port=chosen_port(), seed=seed, exits=exit)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_demo(Options(port=chosen_port(), seed=seed, exits=exit)))
 
 
 @app.command

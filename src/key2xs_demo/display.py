@@ -41,14 +41,18 @@ class Display:
                 refresh_per_second=_PER_SECOND,
                 transient=True,
             )
-            self._live.__enter__()
+            self._live.start(refresh=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal to what comes next; a second call does nothing."""
         if self._live is not None:
-            self._live.__exit__(kind, error, trace)
+            self._live.stop()
             self._live = None
 
     def stage(self, what: str) -> None:

@@ -8,9 +8,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from key2xs.core.postgres import start_cluster
-from key2xs_twin.certificates import Certificates, make_certificates
+from key2xs_twin.certificates import make_certificates
 from key2xs_twin.clients.ptw import PermitSystem
 from key2xs_twin.clients.scim import EntraClient
 from key2xs_twin.clients.webhook import WebhookSender
@@ -21,17 +23,17 @@ from .acts import plan_all
 from .cast import BEGINS, ENDS, SIZE, Cast, make_cast
 from .display import Display
 from .expectations import Book
-from .folder import RunFolder, Secrets, make_folder
-from .night import Night, at_site
+from .folder import BASE, RunFolder, Secrets, make_folder
+from .night import Night
 from .preparing import SITE, VendorAccount, prepare_databases, write_settings
 from .processes import Process, ProcessFailed, product_command, twin_command
-from .product import Machine, wait_until_up
+from .product import ApiRefused, Machine, wait_until_up
 from .report import print_report
-from .summary import make_summary, write_summary
-from .timekeeper import Timekeeper
-from .twin import Twin
+from .summary import FILE, make_summary, write_summary
+from .timekeeper import NeverQuiet, Timekeeper
+from .twin import Twin, TwinRefused
 
-ALL_HELD, BROKEN = 0, 1
+ALL_HELD, BROKEN, INTERRUPTED = 0, 1, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Stage:
 async def run_demo(options: Options) -> int:
     """Play the night; return the exit code."""
     stop = _stop_on_signals()
+    FILE.unlink(missing_ok=True)  # a run that breaks off must not leave the figures of an older one
     playing = asyncio.create_task(_play(options), name="demo")
     waiting = asyncio.create_task(stop.wait(), name="signals")
     done, _ = await asyncio.wait({playing, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -65,8 +68,13 @@ async def run_demo(options: Options) -> int:
         playing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await playing
-        return 0 if going_on.was_reached() else 130
-    return playing.result()
+        return ALL_HELD if going_on.was_reached() else INTERRUPTED
+    try:
+        return playing.result()
+    except (ApiRefused, LookupError, NeverQuiet, ProcessFailed, TimeoutError, TwinRefused) as error:
+        print(f"The demo could not go on: {error}")
+        print(f"What the processes said is in {BASE}.")
+        return BROKEN
 
 
 async def _play(options: Options) -> int:
@@ -78,8 +86,8 @@ async def _play(options: Options) -> int:
             plan_all(stage.night)
             await stage.night.play_until(ENDS)
             summary = await _finish(stage, options, display, began)
-            display.__exit__(None, None, None)
-            print_report(summary, display.console)
+            display.close()
+            print_report(summary, stage.night.delays, display.console)
             display.console.print(f"Written: {write_summary(summary)}")
             if not options.exits:
                 await going_on.go_on(stage.night, stage.folder, stage.url, display.console)
@@ -118,9 +126,7 @@ async def _open_stage(options: Options, display: Display) -> AsyncIterator[Stage
         yield Stage(night, folder, receiver, url, machine.token)
 
 
-async def _start_twin(
-    seed: int, folder: RunFolder, stack: AsyncExitStack
-) -> tuple[Twin, VendorAccount]:
+async def _start_twin(seed: int, folder: RunFolder, stack: AsyncExitStack) -> tuple[Twin, VendorAccount]:
     argv = twin_command("serve", "--size", SIZE, "--seed", str(seed), "--start", BEGINS.isoformat())
     process = Process("the twin", argv, folder.log("twin"))
     stack.push_async_callback(process.stop)
@@ -180,7 +186,7 @@ async def _make_night(
     ptw = PermitSystem(sender, site=SITE)
     scim = await stack.enter_async_context(EntraClient(f"{url}/scim/entra/v2", secrets.scim_token, flag=True))
 
-    async def beat(at) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    async def beat(at: datetime) -> None:
         ptw.heartbeat(at=at)
         await ptw.flush(at=at)
 
@@ -210,7 +216,7 @@ async def _set_up(stage: Stage, display: Display) -> None:
     setting_up.write_site(night.cast.site, folder.imports)
     night.figures["imported"] = await setting_up.import_plant(night.machine, folder.imports)
     display.stage("reading the locking system")
-    await night.time.settle()
+    await setting_up.wait_for_listing(night.machine)
     night.figures["keys"] = await setting_up.import_keys(night.machine, folder.imports)
     display.stage("provisioning people")
     late = {night.cast.pump.ref, night.cast.newcomer.ref}
@@ -222,7 +228,7 @@ async def _set_up(stage: Stage, display: Display) -> None:
     await night.time.settle()
 
 
-async def _finish(stage: Stage, options: Options, display: Display, began: float):  # type: ignore[no-untyped-def]  # noqa: ANN202
+async def _finish(stage: Stage, options: Options, display: Display, began: float) -> dict[str, Any]:
     night = stage.night
     display.stage("asking the product, verifying the log")
     counts = await ending.count_openings(night)
@@ -251,6 +257,3 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     return stop
-
-
-__all__ = ["Options", "at_site", "run_demo"]

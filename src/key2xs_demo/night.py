@@ -1,7 +1,9 @@
 """The night under way: everything an act may use, and the timetable of acts still to come."""
 
 import heapq
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -15,7 +17,7 @@ from key2xs_twin.clients.webhook import Delivery
 from .cast import ZONE, Cast, Holder, Place
 from .expectations import Book
 from .product import JsonObject, Machine, Person
-from .timekeeper import Timekeeper
+from .timekeeper import NeverQuiet, Timekeeper
 from .twin import Twin
 
 Do: TypeAlias = Callable[["Night"], Awaitable[None]]
@@ -71,7 +73,7 @@ class Night:
     answers: JsonObject = field(default_factory=dict)
     figures: JsonObject = field(default_factory=dict)
     delays: list[float] = field(default_factory=list)
-    """Seconds of domain time from asked to accepted at the vendor."""
+    """Seconds of real time from asking for a revocation to a product at rest."""
     _timetable: list[Planned] = field(default_factory=list)
     _numbers: Any = field(default_factory=count)
 
@@ -96,11 +98,30 @@ class Night:
             planned = heapq.heappop(self._timetable)
             await self.time.advance_to(planned.at)
             self.watcher.act(planned.at, planned.title)
-            await planned.do(self)
+            await self._play(planned)
             await self.time.settle()
         await self.time.advance_to(at)
 
+    async def _play(self, planned: Planned) -> None:
+        """Play one act. One that breaks off is an expectation that did not hold; the night goes on."""
+        try:
+            await planned.do(self)
+        except NeverQuiet:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an act raises, the others still tell something
+            name = planned.title.casefold().replace(" ", "-")
+            self.book.check(
+                f"plays-through:{name}", "the whole act", f"{type(error).__name__}: {error}", held=False
+            )
+
     # --- what several acts do ------------------------------------------------------------------------------
+
+    @contextmanager
+    def revoking(self) -> Iterator[None]:
+        """Measure how long a revocation takes in real time; whoever asks waits until the product is at rest."""
+        began = time.monotonic()
+        yield
+        self.delays.append(time.monotonic() - began)
 
     async def send(self) -> list[Delivery]:
         """Have the permit system send what is due and let the product work it out."""

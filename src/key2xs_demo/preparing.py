@@ -23,8 +23,9 @@ MACHINE = "demo"
 # Decides everything again this often. The product's own five minutes would cost the demo much time and show nothing.
 SWEEP_MINUTES = 30
 # The same for asking the vendor without a reason: the whole listing costs 1,845 calls on this site.
-INVENTORY_MINUTES = 180
+INVENTORY_MINUTES = 360
 REREAD_MINUTES = 30
+WATCHED_REREAD_MINUTES = 1440
 EVENTS_SECONDS = 60
 
 
@@ -86,6 +87,7 @@ def write_settings(
         f"lock_group = {_text(vendor.lock_group)}",
         f"inventory_minutes = {INVENTORY_MINUTES}",
         f"reread_minutes = {REREAD_MINUTES}",
+        f"watched_reread_minutes = {WATCHED_REREAD_MINUTES}",
         f"events_seconds = {EVENTS_SECONDS}",
         "[[syslog]]",
         'name = "siem"',

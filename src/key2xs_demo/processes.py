@@ -43,7 +43,7 @@ class Process:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **(self._environment or {})},
+                env=_environment(self._environment),
                 start_new_session=True,
                 preexec_fn=_die_with_parent(os.getpid()),
             )
@@ -64,9 +64,7 @@ class Process:
                     if line.startswith(starting):
                         return line.rstrip("\n")
         except TimeoutError as err:
-            raise ProcessFailed(
-                f"{self.name} was not ready in {within:.0f} s: {self.last_words()}"
-            ) from err
+            raise ProcessFailed(f"{self.name} was not ready in {within:.0f} s: {self.last_words()}") from err
 
     async def ended(self) -> int:
         """Wait until it has ended; its exit code."""
@@ -126,13 +124,16 @@ def twin_command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "key2xs_twin", *arguments]
 
 
-async def run(argv: Sequence[str], *, within: float = 120.0) -> tuple[int, str]:
+async def run(
+    argv: Sequence[str], *, environment: Mapping[str, str] | None = None, within: float = 120.0
+) -> tuple[int, str]:
     """Run a command to its end and return its exit code and everything it wrote."""
     process = await asyncio.create_subprocess_exec(
         *argv,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        env=_environment(environment),
         preexec_fn=_die_with_parent(os.getpid()),
     )
     try:
@@ -144,6 +145,12 @@ async def run(argv: Sequence[str], *, within: float = 120.0) -> tuple[int, str]:
         await process.wait()
         raise
     return process.returncode or 0, output.decode("utf-8", errors="replace")
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    """Return our environment without settings of the product that somebody made for another installation."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("KEY2XS_")}
+    return {**ours, **(more or {})}
 
 
 def _die_with_parent(parent: int) -> Callable[[], None] | None:

@@ -1,6 +1,6 @@
 """The report at the end: figures of this run, as they were measured."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from statistics import median
 from typing import Any
@@ -18,18 +18,18 @@ _HOW = {
 }
 
 
-def print_report(summary: Mapping[str, Any], console: Console) -> None:
-    """Print what `summary.json` holds, for people."""
+def print_report(summary: Mapping[str, Any], delays: Sequence[float], console: Console) -> None:
+    """Print what `summary.json` holds, for people; `delays` are real seconds that revocations took."""
     console.print()
     console.rule("The night in figures")
-    _openings(summary, console)
+    _openings(summary, delays, console)
     _exposure(summary["exposure"], console)
     _answers(summary["answers"], console)
     _log(summary, console)
     _expectations(summary["expectations"], console)
 
 
-def median_delay(rows: list[Mapping[str, Any]]) -> float | None:
+def median_delay(rows: Sequence[Mapping[str, Any]]) -> float | None:
     """Return the median of seconds from asked to accepted at the vendor, by the domain's clock."""
     delays = [
         (datetime.fromisoformat(row["accepted_at"]) - datetime.fromisoformat(row["asked_at"])).total_seconds()
@@ -39,12 +39,15 @@ def median_delay(rows: list[Mapping[str, Any]]) -> float | None:
     return median(delays) if delays else None
 
 
-def _openings(summary: Mapping[str, Any], console: Console) -> None:
+def _openings(summary: Mapping[str, Any], delays: Sequence[float], console: Console) -> None:
     parts = ", ".join(f"{count} {name}" for name, count in summary["openings"].items())
     console.print(f"Openings: {parts or 'none'}")
     delay = median_delay(summary["exposure"])
-    if delay is not None:
-        console.print(f"Asked to accepted at the vendor, median: {delay:.0f} s by the site's clock")
+    if delay is not None and delays:
+        console.print(
+            f"Revocations, asked to accepted at the vendor, median: {delay:.0f} s by the site's clock, which stands "
+            f"still meanwhile; {median(delays):.2f} s of real time until everything was at rest"
+        )
 
 
 def _exposure(rows: list[Mapping[str, Any]], console: Console) -> None:
@@ -70,7 +73,9 @@ def _answers(answers: Mapping[str, Any], console: Console) -> None:
         console.print(f"Who could open {who['cylinder']} at {_clock(who['at'])}, and why:")
         for each in who["can_open"]:
             until = _clock(each["until"]) if each["until"] else "?"
-            console.print(f"  key {each['key']}: {(each['basis'] or 'no grant').replace('_', ' ')}, until {until}")
+            console.print(
+                f"  key {each['key']}: {(each['basis'] or 'no grant').replace('_', ' ')}, until {until}"
+            )
         for each in who["unknown"]:
             console.print(f"  cannot be seen: {each}")
     fast = answers.get("how_fast")

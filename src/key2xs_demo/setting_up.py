@@ -1,5 +1,6 @@
 """Filling an empty product: the site's files, the people, the users, the zones."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterable, Sequence
@@ -15,8 +16,20 @@ from .night import Night
 from .preparing import MACHINE
 from .product import ApiRefused, Machine, Person
 
-PLANT = ("areas", "units", "zones", "assets", "access_points", "cylinders", "asset_cylinders", "companies", "people")
+PLANT = (
+    "areas",
+    "units",
+    "zones",
+    "assets",
+    "access_points",
+    "cylinders",
+    "asset_cylinders",
+    "companies",
+    "people",
+)
 KEYS = "keys"  # after the key system has listed them
+LISTED_WITHIN = 120.0  # seconds; 1,845 calls
+LOOK_SECONDS = 0.1
 
 # Users of the console: part in the scenario, sign-in name, role.
 USERS = (
@@ -50,6 +63,20 @@ async def import_plant(machine: Machine, folder: Path) -> dict[str, int]:
     return {kind: await _import(machine, kind, (folder / f"{kind}.csv").read_text("utf-8")) for kind in PLANT}
 
 
+async def wait_for_listing(machine: Machine) -> None:
+    """Wait until the key system was listed for the first time; reading each key goes on meanwhile.
+
+    Raises:
+        TimeoutError: it was not in time.
+    """
+    async with asyncio.timeout(LISTED_WITHIN):
+        while True:
+            systems = (await machine.get("/api/v1/status"))["key_systems"]
+            if systems and systems[0]["listed_at"] is not None:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+
 async def import_keys(machine: Machine, folder: Path) -> int:
     """Import the key register, once the key system's own listing is known."""
     return await _import(machine, KEYS, (folder / f"{KEYS}.csv").read_text("utf-8"))
@@ -74,7 +101,9 @@ async def provision(night: Night, people: Sequence[SitePerson]) -> None:
 async def import_rows_of(machine: Machine, site: Site, kind: str, refs: Iterable[str]) -> None:
     """Import the rows of one file that are about some people (or about nobody)."""
     wanted = set(refs)
-    rows = [row for row in records(site, kind) if row.get("person_ref", "") in wanted or "person_ref" not in row]
+    rows = [
+        row for row in records(site, kind) if row.get("person_ref", "") in wanted or "person_ref" not in row
+    ]
     if rows:
         await _import(machine, kind, _csv(kind, rows))
 
@@ -139,7 +168,9 @@ def _as_iam_knows(cast: Cast, person: SitePerson) -> ScimPerson:
 
 async def _person_id(night: Night, ref: str) -> str:
     """Return the product's id of a person. SCIM's id is that of the account, not of the person."""
-    found = await night.machine.get("/api/v1/explain", person=f"iam:{ref}", cylinder=night.cast.pump_panel.marking)
+    found = await night.machine.get(
+        "/api/v1/explain", person=f"iam:{ref}", cylinder=night.cast.pump_panel.marking
+    )
     return str(found["person"])
 
 

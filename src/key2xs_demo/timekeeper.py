@@ -75,9 +75,7 @@ class Timekeeper:
     async def advance_to(self, at: datetime) -> None:
         """Move to an instant, stopping wherever something is due on the way."""
         while self.now < at:
-            await self._step(
-                next_step(self.now, at, (self._product_due, self._twin_due, self._beat_due()))
-            )
+            await self._step(next_step(self.now, at, (self._product_due, self._twin_due, self._beat_due())))
 
     async def settle(self) -> None:
         """Wait until nothing is at work.

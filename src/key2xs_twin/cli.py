@@ -41,6 +41,8 @@ def serve(
         start: virtual time at the beginning, RFC 3339 with offset.
         exact: a world without clock errors and latency.
     """
+    import uvloop
+
     from key2xs_twin.physics import Physics
     from key2xs_twin.serving import TwinServer
     from key2xs_twin.site import generate_site
@@ -51,7 +53,8 @@ def serve(
         raise SystemExit("--start needs an offset, for example 2026-07-01T17:00:00+02:00")
     physics = Physics.exact() if exact else Physics()
     world = World(seed, begin, physics=physics, site=generate_site(size, seed).iloq_inventory())
-    asyncio.run(TwinServer(world, port, control_port, announce=_say).serve())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(TwinServer(world, port, control_port, announce=_say).serve())
 
 
 @app.command

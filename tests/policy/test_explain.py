@@ -202,7 +202,7 @@ SENTENCES: list[tuple[Facts, list[tuple[str, str]]]] = [
         [
             (
                 "the request is not enough for criticality 3",
-                "ask for a step of a live permit, a duty role on shift for the unit, or an emergency by two people",
+                "ask for a step of a permit in force, a duty role on shift for the unit, or an emergency by two people",
             )
         ],
     ),

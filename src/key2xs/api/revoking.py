@@ -76,7 +76,6 @@ async def carry_out(tx: Connection, web: Web, proposal: Proposal, caller: Princi
         tx, affected, subject=f"company:{company}", reason=proposal.reason, actor=caller.actor, at=at
     )
     await web.services.kill.narrow_persons(tx, affected.persons, at)
-    await web.services.kill.narrow_persons(tx, affected.persons, at)
     return await _told(tx, web, affected, "revoked", f"company:{company}", at)
 
 
@@ -95,7 +94,6 @@ async def _grant(tx: Connection, web: Web, caller: Principal, asked: Revocation,
     if not asked.dry_run:
         await web.services.mass.end_one(tx, lease, reason=asked.reason, actor=caller.actor, at=at)
         await web.services.kill.narrow_persons(tx, [lease.person_id], at)
-        await web.services.kill.narrow_persons(tx, [lease.person_id], at)
     return await _told(tx, web, Affected((lease,), ()), _state(asked), f"grant:{lease.id}", at)
 
 
@@ -108,7 +106,6 @@ async def _key(tx: Connection, web: Web, caller: Principal, asked: Revocation, a
     holder = await custody.holder_at(tx, key.id, at)
     if not asked.dry_run:
         await custody.block(tx, key.id, reason=asked.reason, actor=caller.actor, at=at)
-        await web.services.kill.narrow_key(tx, key.id, at)
         await web.services.kill.narrow_key(tx, key.id, at)
     target = await web.services.targets.find(tx, key.id)
     return Revoked(
@@ -130,7 +127,6 @@ async def _person(tx: Connection, web: Web, caller: Principal, asked: Revocation
         await web.services.mass.end_all(
             tx, affected, subject=f"person:{person_id}", reason=asked.reason, actor=caller.actor, at=at
         )
-        await web.services.kill.narrow_persons(tx, affected.persons, at)
         await web.services.kill.narrow_persons(tx, affected.persons, at)
     return await _told(tx, web, affected, _state(asked), f"person:{person_id}", at)
 

@@ -97,7 +97,7 @@ def show_exposure(answer: Any) -> None:
         {each for key in answer["keys"] for pair in key["cylinders"] for each in pair["assumptions"]}
     )
     if assumed:
-        words.say(f"Assumed: {', '.join(assumed)} (docs/reference/assumptions.md)")
+        words.say(f"Assumed: {', '.join(assumed)} (docs/explanation/exposure.md)")
 
 
 def revoke(api: Api, *, reason: str, dry_run: bool, **asked: str | None) -> tuple[Any, int]:

@@ -131,7 +131,8 @@ class IloqSystem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_seconds: float = 10.0
     # How often the vendor is asked without a reason of our own; a vendor that limits calls wants longer ones.
     inventory_minutes: int = 60  # a whole listing: about four calls a lock; what we change is re-read at once
-    reread_minutes: int = 15  # each key: edits made in the vendor's own tool are found at this pace at the latest
+    reread_minutes: int = 15  # a key we write: edits made in the vendor's own tool are found at this pace at the latest
+    watched_reread_minutes: int = 360  # a key we only watch
     events_seconds: int = 30  # the log of openings and refusals
 
 

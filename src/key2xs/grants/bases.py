@@ -153,7 +153,7 @@ class BasisReader:
         return BasisState(
             wishes={wish.key: wish for wish in wishes},
             heads=frozenset(facts.heads),
-            why=f"permit {facts.number} is {facts.state}{cause}",
+            why=f"permit {facts.number} is {'in force' if facts.state == 'live' else facts.state}{cause}",
             locks_on=facts.personal_locks_on,
             silent=facts.feed_ok != "yes",
         )

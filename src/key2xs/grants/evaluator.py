@@ -115,8 +115,9 @@ class Evaluator:
     async def _fan_out(self, tx: Connection, subject: str, at: datetime) -> set[str]:
         leases = await self._store.find_open(tx, subject=subject)
         marks = {_unit_of(lease) for lease in leases}
-        if subject.startswith(("asset:", "cylinder:", "access_point:", "zone:", "area:", "unit:")):
-            # What was unmapped may be mapped now: permits that got nothing have no lease to be found by.
+        if subject.startswith(("asset:", "cylinder:", "access_point:", "zone:", "area:", "unit:", "work_source:")):
+            # What was unmapped may be mapped now, a permit system that was silent may be back: permits that got
+            # nothing have no lease to be found by.
             marks |= await self._bases.open_permits(tx, at)
         return marks
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from key2xs.core.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from key2xs.core.tri import Tri
 
@@ -276,6 +276,9 @@ class SessionStore(Protocol):
 
     async def clear(self) -> None:
         """Forget the stored session; called after the vendor ended it."""
+
+    async def others(self) -> Sequence[SessionStore]:
+        """Return the stores of the other workers on this key system, any of which may be stalled."""
 
 
 @runtime_checkable

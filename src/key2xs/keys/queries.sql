@@ -316,17 +316,21 @@ LEFT JOIN key_cursor AS cursor ON cursor.system_id = system.id ORDER BY system.n
 
 -- name: load_session
 -- The vendor session a successor may have to end.
-SELECT sealed, base_url, opened_at FROM key_session WHERE system_id = $1 AND sealed IS NOT NULL
+SELECT sealed, base_url, opened_at FROM key_session WHERE system_id = $1 AND worker = $2
 
 -- name: save_session
 -- Kept before it is used for anything else.
-INSERT INTO key_session (system_id, sealed, base_url, opened_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (system_id) DO UPDATE SET sealed = excluded.sealed, base_url = excluded.base_url,
+INSERT INTO key_session (system_id, worker, sealed, base_url, opened_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (system_id, worker) DO UPDATE SET sealed = excluded.sealed, base_url = excluded.base_url,
     opened_at = excluded.opened_at
 
 -- name: clear_session
 -- The vendor ended it.
-UPDATE key_session SET sealed = NULL, opened_at = NULL WHERE system_id = $1
+DELETE FROM key_session WHERE system_id = $1 AND worker = $2
+
+-- name: other_sessions
+-- Workers that left a session at this key system.
+SELECT worker FROM key_session WHERE system_id = $1 AND worker <> $2 ORDER BY worker
 
 -- name: known_events
 -- Which of these rows were stored before.

@@ -6,7 +6,6 @@ lease over from a stalled worker ends that worker's vendor session before anythi
 request of it can still be under way.
 """
 
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,6 +22,7 @@ from .planner import Planner, Wanted
 from .port import BaseChanged, KeyReading, KeySystemPort, ProgrammingState
 from .program import EMPTY_PROGRAM
 from .registry import Registry
+from .sessions import this_worker
 from .targets import Targets, alike
 from .types import StoredKey, Target
 
@@ -74,6 +74,7 @@ class Connected:
     offline_expires_after: timedelta
     deliver_ahead: timedelta
     reread: timedelta = REREAD
+    watched_reread: timedelta = WATCHED_REREAD
 
 
 # A plan that is in none of these states is on its way or in the key.
@@ -117,7 +118,7 @@ class Reconciler:
         self._database, self._system = database, system
         self._registry, self._targets, self._planner, self._openers = registry, targets, planner, openers
         self._grants, self._clock, self._wall = grants, clock, wall
-        self._worker = worker or f"{os.uname().nodename}:{os.getpid()}"
+        self._worker = worker or this_worker()
         self.name = f"reconciler:{system.name}"
 
     async def step(self, now: datetime) -> datetime | None:
@@ -181,7 +182,7 @@ class Reconciler:
                 "never handed out through Key2XS, so it is not written: block it in the vendor's own tool"
             )
         await self._database.transact(lambda tx: self._targets.note_problem(tx, key, target, problem, now))
-        return now + WATCHED_REREAD
+        return now + self._system.watched_reread
 
     async def _plan(self, claim: _Claim, now: datetime) -> tuple[StoredKey, Target, Wanted]:
         """Plan from grants that were decided on the facts of this very moment."""

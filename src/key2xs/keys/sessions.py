@@ -1,4 +1,10 @@
-"""Vendor sessions, kept so that whoever takes over a connection can end its predecessor's."""
+"""Vendor sessions, kept so that whoever takes over a connection can end its predecessor's.
+
+Each worker keeps its own: with one place for all, the last to sign in would hide a stalled one's session, and a late
+write could still land in it.
+"""
+
+import os
 
 from key2xs.core.database import Database
 from key2xs.core.ids import KeySystemId
@@ -10,17 +16,25 @@ from .port import StoredSession
 _SQL = load_queries("key2xs.keys")
 
 
-class SealedSessions:
-    """The one session of one key system. Its id is a password as long as it lives, so it is stored sealed."""
+def this_worker() -> str:
+    """Name this process among all workers."""
+    return f"{os.uname().nodename}:{os.getpid()}"
 
-    def __init__(self, database: Database, vault: Vault, system_id: KeySystemId) -> None:
-        """Keep the session of `system_id`, sealed under the system's own key in the vault."""
+
+class SealedSessions:
+    """The session of one worker at one key system. Its id is a password as long as it lives, so it is sealed."""
+
+    def __init__(
+        self, database: Database, vault: Vault, system_id: KeySystemId, worker: str | None = None
+    ) -> None:
+        """Keep the session of `worker` at `system_id`, sealed under the system's own key in the vault."""
         self._database, self._vault, self._system_id = database, vault, system_id
+        self._worker = worker or this_worker()
 
     async def load(self) -> StoredSession | None:
         """Return the session that was stored last, or None."""
         async with self._database.transaction() as tx:
-            row = await tx.fetchrow(_SQL["load_session"], self._system_id)
+            row = await tx.fetchrow(_SQL["load_session"], self._system_id, self._worker)
         if row is None:
             return None
         secret = await self._vault.open(self._system_id, row["sealed"])
@@ -33,10 +47,23 @@ class SealedSessions:
         sealed = await self._vault.seal(self._system_id, session.secret)
         async with self._database.transaction() as tx:
             await tx.execute(
-                _SQL["save_session"], self._system_id, sealed, session.base_url, session.opened_at
+                _SQL["save_session"],
+                self._system_id,
+                self._worker,
+                sealed,
+                session.base_url,
+                session.opened_at,
             )
 
     async def clear(self) -> None:
         """Forget the stored session; called after the vendor ended it."""
         async with self._database.transaction() as tx:
-            await tx.execute(_SQL["clear_session"], self._system_id)
+            await tx.execute(_SQL["clear_session"], self._system_id, self._worker)
+
+    async def others(self) -> tuple["SealedSessions", ...]:
+        """Return the stores of the other workers that left a session here."""
+        async with self._database.transaction() as tx:
+            rows = await tx.fetch(_SQL["other_sessions"], self._system_id, self._worker)
+        return tuple(
+            SealedSessions(self._database, self._vault, self._system_id, row["worker"]) for row in rows
+        )

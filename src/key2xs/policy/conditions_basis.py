@@ -34,7 +34,7 @@ def _basis(case: Case) -> Iterator[Missing]:
 
 
 def _bases_for(case: Case) -> str:
-    strong = "a step of a live permit, a duty role on shift for the unit, or an emergency by two people"
+    strong = "a step of a permit in force, a duty role on shift for the unit, or an emergency by two people"
     return strong if case.view.cylinder.criticality not in (1, 2) else f"an approved request, {strong}"
 
 

@@ -46,9 +46,9 @@ def _permit_state(case: Case) -> Iterator[Missing]:
         return
     if basis.permit_state not in _STATES_OF[basis.part]:
         code = Code.PERMIT_UNKNOWN if basis.permit_state == "unknown" else Code.PERMIT_NOT_LIVE
-        state = basis.permit_state.replace("_", " ")
-        # No rights yet before it goes live; the issuer is the one who can bring it there.
-        change = _STATE_CHANGES.get(basis.permit_state, "ask the issuer to bring {permit} live")
+        state = "in force" if basis.permit_state == "live" else basis.permit_state.replace("_", " ")
+        # No rights yet before it is in force; the issuer is the one who can bring it there.
+        change = _STATE_CHANGES.get(basis.permit_state, "ask the issuer to put {permit} in force")
         text = f"{case.permit} is {state}, which gives {_PART_NAMES[basis.part]} nothing"
         yield Missing(code, text, change.format(permit=case.permit))
     elif basis.part in ("isolating", "verifier") and case.view.cylinder.safety_role not in _AT_ISOLATION:

@@ -237,7 +237,7 @@ def _outcome(result: cedarpy.AuthzResult | str, view: View, compiled: CompiledBu
     if errors or result.decision is cedarpy.Decision.NoDecision:
         # A `forbid` that erred was skipped: an Allow beside an error says nothing.
         denials = tuple(_reason(policy, view) for policy in found if policy.effect == "forbid")
-        return _Outcome("deny", denials + (errors or _unknown("Cedar gave no decision.").reasons))
+        return _Outcome("deny", denials + (errors or _unknown("The evaluation gave no decision.").reasons))
     reasons = tuple(_reason(policy, view) for policy in found)
     if result.decision is cedarpy.Decision.Allow:
         return _Outcome("allow", reasons)

@@ -78,9 +78,9 @@ def _permit_problems(event: Envelope, data: PermitData) -> Iterator[Problem]:
         yield Problem("data.work", "needs order or package")
     if permit.state == "live":
         if not data.people:
-            yield Problem("data.people", "is empty although the permit is live")
+            yield Problem("data.people", "is empty although the permit is in force")
         if not data.approvals:
-            yield Problem("data.approvals", "is empty although the permit is live")
+            yield Problem("data.approvals", "is empty although the permit is in force")
 
 
 def _step_problems(data: PermitData) -> Iterator[Problem]:

@@ -118,7 +118,7 @@ def judge(
     if implied == "live" and named != "live":
         findings.append(f"type says {verb} but state is {named}")
     if implied not in (None, "live") and named == "live":
-        findings.append(f"type says {verb} but state is live")
+        findings.append(f"type says {verb}, but state says it is in force")
     return _narrowest((named, meant, implied), conflict=bool(findings)), tuple(findings)
 
 

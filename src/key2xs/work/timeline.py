@@ -257,7 +257,7 @@ def _why_not(
     if revalidated and walk.base in {"live", "suspended", "test"} and not approved:
         return "not_signed", "revalidated without an approval newer than the last one"
     if walk.last.state == "expired" and wanted == "live" and not revalidated:
-        return "window_passed", "live again after its window had passed, without a revalidation"
+        return "window_passed", "in force again after its window had passed, without a revalidation"
     skipped = after_gap and walk.base in PLANNED and wanted == "live"  # the approval may be in the gap
     if walk.base != "unknown" and not skipped and not is_legal(walk.base, wanted, revalidated=revalidated):
         return "illegal_move", f"from {walk.base} to {wanted}" + ("" if revalidated else ", not revalidated")

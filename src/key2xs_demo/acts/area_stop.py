@@ -35,8 +35,9 @@ async def _stop(night: Night) -> None:
     cast = night.cast
     asked_at = night.now
     area = cast.pump_panel.area
-    night.ptw.area_stop(area, code="gas_alarm", at=asked_at)
-    await night.send()
+    with night.revoking():
+        night.ptw.area_stop(area, code="gas_alarm", at=asked_at)
+        await night.send()
     night.book.expect(
         "area-stop-cancels-permits",
         ["cancelled", "cancelled"],

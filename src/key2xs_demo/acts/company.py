@@ -20,7 +20,9 @@ async def _revoke(night: Night) -> None:
         "how-fast-is-answered",
         "one grant, one key, an end or the reason why none",
         {name: answer[name] for name in ("grants", "keys", "proven", "bounded", "bound")},
-        held=answer["grants"] == 1 and answer["keys"] == 1 and (answer["bound"] is not None or bool(answer["no_bound"])),
+        held=answer["grants"] == 1
+        and answer["keys"] == 1
+        and (answer["bound"] is not None or bool(answer["no_bound"])),
     )
     asked_at = night.now
     first, second = night.people["security"], night.people["second"]
@@ -28,8 +30,9 @@ async def _revoke(night: Night) -> None:
     night.book.expect("a-firm-needs-a-second-person", "proposed", proposed["state"])
     confirm = f"/api/v1/proposals/{proposed['proposal']}/confirm"
     night.book.expect("nobody-confirms-alone", 403, await first.refused(confirm))
-    await second.post(confirm)
-    await night.time.settle()
+    with night.revoking():
+        await second.post(confirm)
+        await night.time.settle()
     night.book.expect("firm-revoked", [], await night.grants(cast.panel, "active", "scheduled", "held"))
     await night.time.advance(MINUTE)
     trial = await trials.begin(night, "firm", cast.panel, cast.panel_place, asked_at=asked_at)

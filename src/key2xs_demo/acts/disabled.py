@@ -26,8 +26,9 @@ async def _issue(night: Night) -> None:
 async def _disable(night: Night) -> None:
     cast = night.cast
     asked_at = night.now
-    await night.scim.disable(night.scim_ids[cast.suspect.ref])
-    await night.time.settle()
+    with night.revoking():
+        await night.scim.disable(night.scim_ids[cast.suspect.ref])
+        await night.time.settle()
     night.book.expect("disabled-person-loses-grants", ["ended"], await night.states(cast.suspect))
     await night.time.advance(MINUTE)
     trial = await trials.begin(night, "disabled", cast.suspect, cast.suspect_panel, asked_at=asked_at)
@@ -43,4 +44,6 @@ async def _enable(night: Night) -> None:
 async def _nothing(night: Night) -> None:
     cast = night.cast
     night.book.expect("enabling-gives-nothing-back", ["ended"], await night.states(cast.suspect))
-    night.book.expect("enabled-key-still-opens-nothing", False, await night.open(cast.suspect, cast.suspect_panel))
+    night.book.expect(
+        "enabled-key-still-opens-nothing", False, await night.open(cast.suspect, cast.suspect_panel)
+    )

@@ -27,13 +27,17 @@ async def _ask(night: Night) -> None:
         "ends_at": (night.now + timedelta(minutes=90)).isoformat(),
         "reason": "arc flash alarm in the switchgear",
     }
-    night.book.expect("emergency-longer-than-an-hour-refused", 400, await asker.refused("/api/v1/requests", body))
+    night.book.expect(
+        "emergency-longer-than-an-hour-refused", 400, await asker.refused("/api/v1/requests", body)
+    )
     body["ends_at"] = (night.now + LASTS).isoformat()
     asked = await asker.post("/api/v1/requests", body)
     night.figures["emergency"] = asked["id"]
     first = await leader.post(f"/api/v1/requests/{asked['id']}/approve", {})
     await night.time.settle()
-    night.book.expect("one-approver-is-not-enough", ["requested", []], [first["state"], await night.states(cast.responder)])
+    night.book.expect(
+        "one-approver-is-not-enough", ["requested", []], [first["state"], await night.states(cast.responder)]
+    )
     again = await leader.refused(f"/api/v1/requests/{asked['id']}/approve", {})
     night.book.expect("same-approver-twice-refused", 409, again)
 
@@ -45,7 +49,9 @@ async def _second(night: Night) -> None:
     )
     await night.time.settle()
     night.book.expect(
-        "emergency-by-two-people", ["approved", ["active"]], [done["state"], await night.states(cast.responder)]
+        "emergency-by-two-people",
+        ["approved", ["active"]],
+        [done["state"], await night.states(cast.responder)],
     )
     await night.time.advance(MINUTE)
     night.book.expect("opens-in-an-emergency", True, await night.open(cast.responder, cast.responder_place))

@@ -62,8 +62,9 @@ async def _open(night: Night) -> None:
 async def _suspend(night: Night) -> None:
     cast = night.cast
     asked_at = night.now
-    night.ptw.suspend(night.permits["pump"].id, code="weather", at=asked_at)
-    await night.send()
+    with night.revoking():
+        night.ptw.suspend(night.permits["pump"].id, code="weather", at=asked_at)
+        await night.send()
     night.book.expect("suspension-ends-the-grant", ["ended"], await night.states(cast.pump))
     key = await night.key(cast.pump)
     accepted = key.get("accepted_at")
@@ -71,8 +72,7 @@ async def _suspend(night: Night) -> None:
         "suspension-accepted-at-the-vendor",
         "within 5 seconds",
         accepted,
-        held=accepted is not None
-        and datetime.fromisoformat(accepted) - asked_at <= timedelta(seconds=5),
+        held=accepted is not None and datetime.fromisoformat(accepted) - asked_at <= timedelta(seconds=5),
     )
     await night.time.advance(MINUTE)
     trial = await trials.begin(night, "suspended", cast.pump, cast.pump_panel, asked_at=asked_at)

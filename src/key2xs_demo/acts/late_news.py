@@ -24,9 +24,13 @@ async def _read(night: Night) -> None:
         await _newest_opening(night, cast.unreachable, cast.unreachable_panel),
     )
     night.book.expect(
-        "late-news-of-the-lost-fob", "after_end", await _newest_opening(night, cast.careless, cast.endless_place)
+        "late-news-of-the-lost-fob",
+        "after_end",
+        await _newest_opening(night, cast.careless, cast.endless_place),
     )
-    night.book.expect("unreachable-key-is-empty-at-last", "delivered", (await night.key(cast.unreachable))["progress"])
+    night.book.expect(
+        "unreachable-key-is-empty-at-last", "delivered", (await night.key(cast.unreachable))["progress"]
+    )
     # The programmer brought the block list: what nobody could shorten from afar ends at this lock.
     opened = await night.open(cast.careless, cast.endless_place)
     night.book.expect("block-list-in-the-lock-ends-it", False, opened)

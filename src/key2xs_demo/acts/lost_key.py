@@ -30,9 +30,13 @@ async def _lose(night: Night) -> None:
     asked_at = night.now
     await night.twin.act("lose", key=cast.careless.stamp)
     soc = night.people["soc"]
-    blocked = await soc.post(f"/api/v1/keys/{cast.careless.stamp}/block", {"reason": "lost, reported by its holder"})
+    blocked = await soc.post(
+        f"/api/v1/keys/{cast.careless.stamp}/block", {"reason": "lost, reported by its holder"}
+    )
     await night.time.settle()
-    night.book.check("lost-key-blocked", "blocked", blocked["blocked_at"], held=blocked["blocked_at"] is not None)
+    night.book.check(
+        "lost-key-blocked", "blocked", blocked["blocked_at"], held=blocked["blocked_at"] is not None
+    )
     night.book.expect("blocked-key-ends-the-grant", ["ended"], await night.states(cast.careless))
     endless = await trials.begin(night, "lost-endless", cast.careless, cast.endless_place, asked_at=asked_at)
     night.book.expect("a-block-order-gives-no-bound", "no_bound", endless.row["kind"])

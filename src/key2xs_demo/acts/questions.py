@@ -1,4 +1,4 @@
-"""The question the whole product is for: who can open this, and why?"""
+"""The question the whole product is for: who can open this, and why. Asked in the middle of the night."""
 
 from key2xs_demo.night import Night
 
@@ -7,7 +7,7 @@ from .times import at
 
 def plan(night: Night) -> None:
     """Asked in the middle of the night."""
-    night.plan(at(23, 50), "who can open the pump's panel, and why?", _ask)
+    night.plan(at(0, 15), "who can open the pump's panel, and why?", _ask)
 
 
 async def _ask(night: Night) -> None:

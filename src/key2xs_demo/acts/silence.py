@@ -17,7 +17,9 @@ def plan(night: Night) -> None:
 
 async def _sign_on(night: Night) -> None:
     newcomer, permit = night.cast.newcomer, night.permits["quick"]
-    permit.people.append(Member(ref=newcomer.ref, role="performing_authority", company=newcomer.person.company))
+    permit.people.append(
+        Member(ref=newcomer.ref, role="performing_authority", company=newcomer.person.company)
+    )
     night.ptw.sign_on(permit.id, newcomer.ref, at=night.now)
     await night.send()
 

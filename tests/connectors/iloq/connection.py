@@ -36,6 +36,9 @@ class KeptSession:
         self.session = session
         self.saved.append(session)
 
+    async def others(self) -> tuple[()]:
+        return ()
+
     async def clear(self) -> None:
         self.session = None
 

@@ -108,19 +108,19 @@ class IloqSession:
             await self._store.clear()
 
     async def end_stored(self) -> None:
-        """End the session that somebody left in the store.
+        """End every session that a worker left in the stores.
 
-        The store is fenced first: its owner, finding its session ended, then sees that it was taken over and does not
-        sign in again to repeat a late write.
+        A store is fenced first: its owner, finding its session ended, then sees that it was taken over and does not
+        sign in again to repeat a late write. A worker that is alive loses its session as well; it signs in anew.
         """
         self._mine = None
-        stored = await self._store.load()
-        if stored is None:
-            return
-        stored = replace(stored, secret=stored.secret.removeprefix(_FENCE))
-        await self._store.save(replace(stored, secret=_FENCE + stored.secret))
-        await self._kill(stored)
-        await self._store.clear()
+        for store in (self._store, *await self._store.others()):
+            stored = await store.load()
+            if stored is not None:
+                stored = replace(stored, secret=stored.secret.removeprefix(_FENCE))
+                await store.save(replace(stored, secret=_FENCE + stored.secret))
+                await self._kill(stored)
+                await store.clear()
 
     async def _send(self, call: Call, shape: type[T], session: StoredSession) -> T:
         return await self._client.send(call, shape, base_url=session.base_url, session=session.secret)

@@ -100,6 +100,7 @@ async def take_back(request: Asked, stamp: FromPath[str]) -> Response[str] | Red
     async def act(tx: Connection) -> None:
         found = await web.services.registry.get_key(tx, stamp)
         await web.services.custody.take_back(tx, found.id, actor=caller.actor, at=web.now)
+        await web.services.kill.narrow_key(tx, found.id, web.now)
 
     return await _do(request, stamp, "take-back", act, done="taken-back")
 
@@ -115,6 +116,7 @@ async def block(request: Asked, stamp: FromPath[str]) -> Response[str] | Redirec
             raise InvalidInput("reason", "say in a few words why")
         found = await web.services.registry.get_key(tx, stamp)
         await web.services.custody.block(tx, found.id, reason=reason, actor=caller.actor, at=web.now)
+        await web.services.kill.narrow_key(tx, found.id, web.now)
 
     return await _do(request, stamp, "block", act, given=reason, done="blocked")
 

@@ -185,10 +185,12 @@ CREATE TABLE key_call (
 CREATE INDEX key_call_open ON key_call (target_id) WHERE finished_at IS NULL;
 
 CREATE TABLE key_session (
-    system_id uuid PRIMARY KEY REFERENCES key_system,
-    sealed bytea,
-    base_url text NOT NULL DEFAULT '',
-    opened_at timestamptz
+    system_id uuid NOT NULL REFERENCES key_system,
+    worker text NOT NULL,
+    sealed bytea NOT NULL,
+    base_url text NOT NULL,
+    opened_at timestamptz NOT NULL,
+    PRIMARY KEY (system_id, worker)
 );
 
 CREATE TABLE key_cursor (
