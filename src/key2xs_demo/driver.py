@@ -27,12 +27,13 @@ from .folder import BASE, RunFolder, Secrets, make_folder
 from .night import Night
 from .preparing import SITE, VendorAccount, prepare_databases, write_settings
 from .processes import Process, ProcessFailed, product_command, twin_command
-from .product import ApiRefused, Machine, wait_until_up
+from .product import ApiRefused, Machine
 from .report import print_report
 from .summary import FILE, make_summary, write_summary
 from .timekeeper import NeverQuiet, Timekeeper
 from .twin import Twin, TwinRefused
 
+READY = "Key2XS is ready"
 ALL_HELD, BROKEN, INTERRUPTED = 0, 1, 130
 
 
@@ -117,7 +118,7 @@ async def _open_stage(options: Options, display: Display) -> AsyncIterator[Stage
         )
         password = await prepare_databases(folder, BEGINS)
         display.stage("starting the product")
-        await _start_product(folder, url, stack)
+        await _start_product(folder, stack)
         machine = await stack.enter_async_context(
             await setting_up.sign_in_machine(url, password, f"{password}-x")
         )
@@ -144,7 +145,7 @@ async def _start_twin(seed: int, folder: RunFolder, stack: AsyncExitStack) -> tu
     return twin, account
 
 
-async def _start_product(folder: RunFolder, url: str, stack: AsyncExitStack) -> None:
+async def _start_product(folder: RunFolder, stack: AsyncExitStack) -> None:
     # When the product had to be ended the hard way, its PostgreSQL is still there: take it over and stop it.
     stack.push_async_callback(asyncio.to_thread, _stop_leftover_server, folder)
     process = Process(
@@ -155,14 +156,8 @@ async def _start_product(folder: RunFolder, url: str, stack: AsyncExitStack) -> 
     )
     stack.push_async_callback(process.stop)
     await process.start()
-    up = asyncio.create_task(wait_until_up(url))
-    gone = asyncio.create_task(process.ended())
-    done, waiting = await asyncio.wait({up, gone}, return_when=asyncio.FIRST_COMPLETED)
-    for task in waiting:
-        task.cancel()
-    if up not in done:
-        raise ProcessFailed(f"the product ended: {process.last_words()}")
-    up.result()
+    # Its own word, not an answer at the address: somebody else may be listening there.
+    await process.line(READY)
 
 
 def _stop_leftover_server(folder: RunFolder) -> None:

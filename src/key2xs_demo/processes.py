@@ -66,12 +66,6 @@ class Process:
         except TimeoutError as err:
             raise ProcessFailed(f"{self.name} was not ready in {within:.0f} s: {self.last_words()}") from err
 
-    async def ended(self) -> int:
-        """Wait until it has ended; its exit code."""
-        if self._process is None:
-            return 0
-        return await self._process.wait()
-
     @property
     def is_running(self) -> bool:
         """Whether it was started and has not ended."""

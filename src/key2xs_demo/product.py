@@ -1,6 +1,5 @@
 """The product as its clients see it: people who sign in, and a machine with a token."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +10,6 @@ import httpx2
 JsonObject = dict[str, Any]
 
 LONGEST_CALL = 60.0  # seconds; an import of a few thousand rows takes some
-CONNECT_WITHIN = 30.0
-RETRY_SECONDS = 0.05
 
 
 class ApiRefused(Exception):
@@ -139,22 +136,6 @@ class Machine(Client):
     async def quiet(self, within: float) -> Quiet:
         """Ask whether all work is done; the answer may wait so many seconds for it."""
         return _quiet(await self.get("/api/v1/demo/quiet", within=within))
-
-
-async def wait_until_up(url: str) -> None:
-    """Wait for the product to take requests.
-
-    Raises:
-        TimeoutError: it did not in time.
-    """
-    async with asyncio.timeout(CONNECT_WITHIN), httpx2.AsyncClient(base_url=url) as http:
-        while True:
-            try:
-                await http.get("/healthz")
-            except httpx2.TransportError:
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
 
 
 def _json(answer: httpx2.Response) -> Any:

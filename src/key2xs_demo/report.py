@@ -71,10 +71,17 @@ def _answers(answers: Mapping[str, Any], console: Console) -> None:
     who = answers.get("who_can_open")
     if who:
         console.print(f"Who could open {who['cylinder']} at {_clock(who['at'])}, and why:")
+        standing = [each["key"] for each in who["can_open"] if each["basis"] == "standing"]
         for each in who["can_open"]:
+            if each["key"] in standing:
+                continue
             until = _clock(each["until"]) if each["until"] else "?"
             console.print(
                 f"  key {each['key']}: {(each['basis'] or 'no grant').replace('_', ' ')}, until {until}"
+            )
+        if standing:
+            console.print(
+                f"  {len(standing)} keys by a standing right from before Key2XS: {', '.join(standing)}"
             )
         for each in who["unknown"]:
             console.print(f"  cannot be seen: {each}")

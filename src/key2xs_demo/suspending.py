@@ -1,10 +1,10 @@
 """A permit suspended from outside, by a signed message of the permit system to the demo that runs."""
 
-import time
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from key2xs.core.clock import SystemClock
 from key2xs_twin.clients.permits import NATIVE_STATES, Permit
 from key2xs_twin.clients.webhook import WebhookSender
 
@@ -19,7 +19,7 @@ def note_live(folder: RunFolder, events: list[dict[str, Any]], permits: list[Per
     newest = {event["subject"]: event for event in events if event["subject"] in ids}
     folder.note(
         live={permit.number: newest[permit.id] for permit in permits},
-        wall=time.time(),
+        wall=SystemClock().now().isoformat(),
         now=now.isoformat(),
     )
 
@@ -72,5 +72,6 @@ def suspended_since(folder: RunFolder) -> list[str]:
 
 def _site_time(notes: dict[str, Any]) -> datetime:
     """Return the instant it is at the site: it follows the wall clock from where the night ended."""
-    passed = timedelta(seconds=int(time.time() - notes["wall"]))
-    return datetime.fromisoformat(notes["now"]) + passed
+    passed = SystemClock().now() - datetime.fromisoformat(notes["wall"])
+    # Rounded down: a message from the future would be refused.
+    return datetime.fromisoformat(notes["now"]) + timedelta(seconds=int(passed.total_seconds()))

@@ -46,6 +46,8 @@ async def begin(night: Night, name: str, holder: Holder, place: Place, *, asked_
     }
     night.exposures.append(row)
     trial = Trial(name, holder, place, asked_at, row)
+    if exposure["kind"] == "proven_end":
+        night.book.expect(f"{name}-truth-agrees-that-it-ended", "never", kind)
     if exposure["kind"] == "bound":
         bound = datetime.fromisoformat(exposure["at"])
         _plan_tries(night, trial, truth, bound)

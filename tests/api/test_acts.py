@@ -122,8 +122,10 @@ async def test_an_emergency_needs_two_approvers_and_one_access_point(site: Site)
     assert (await leader.post("/api/v1/requests", json=asked)).status_code == 400
     asked["cylinders"] = ["CDU-001"]
     path = f"/api/v1/requests/{(await leader.post('/api/v1/requests', json=asked)).json()['id']}"
-    assert (await leader.post(f"{path}/approve", json={})).json()["state"] == "requested"
-    assert (await leader.post(f"{path}/approve", json={})).status_code == 409
+    assert (await leader.post(f"{path}/approve", json={})).status_code == 403  # whoever asks does not approve
+    first = await site.signed_in("permit_issuer")
+    assert (await first.post(f"{path}/approve", json={})).json()["state"] == "requested"
+    assert (await first.post(f"{path}/approve", json={})).status_code == 409
     second = await site.signed_in("security_manager")
     assert (await second.post(f"{path}/approve", json={})).json()["state"] == "approved"
 

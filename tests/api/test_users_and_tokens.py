@@ -81,13 +81,17 @@ async def test_only_hashes_of_secrets_are_stored(site: Site) -> None:
         assert not [row for row in rows if secret in row or secret.encode().hex() in row]
 
 
-async def test_a_secret_is_never_kept_for_repeats(site: Site) -> None:
+async def test_a_secret_or_a_name_is_never_kept_for_repeats(site: Site) -> None:
     person = await site.signed_in("administrator")
     headers = {"Idempotency-Key": "k1"}
     body = {"label": "x", "permissions": ["plant:cylinder:read"]}
     assert (await person.post("/api/v1/tokens", json=body, headers=headers)).status_code == 400
     new = {"login": "new", "roles": ["soc"]}
     assert (await person.post("/api/v1/users", json=new, headers=headers)).status_code == 400
+    made = (await person.post("/api/v1/users", json=new)).json()["id"]
+    roles = {"roles": ["auditor"]}
+    assert (await person.post(f"/api/v1/users/{made}/roles", json=roles, headers=headers)).status_code == 400
+    assert (await person.post(f"/api/v1/users/{made}/disable", headers=headers)).status_code == 400
 
 
 async def test_two_users_of_one_name_or_one_person_cannot_be(site: Site) -> None:

@@ -74,6 +74,7 @@ def test_production_takes_safe_settings() -> None:
         ({"log": {"origin": "x", "signing_key": "/x"}}, "checkpoint_copy"),
         ({"scim": [{"name": "entra", "token": "short"}]}, "scim"),
         ({"permits": [{"name": "eptw", "secrets": []}]}, "permit"),
+        ({"permits": [{"name": "eptw", "secrets": ["short"]}]}, "permit source is shorter"),
         ({"syslog": [{"name": "siem", "host": "siem"}]}, "syslog"),
         (
             {

@@ -16,7 +16,7 @@ async def grant_and_revoke(stage: Stage) -> str:
     stage.spine.try_open("K001", "C1")
     await later(stage, timedelta(minutes=1))
     stage.spine.ptw.suspend(permit, code="weather", at=stage.spine.now)
-    await later(stage, STALL * 2)
+    await later(stage, STALL * 3)
     return permit
 
 
@@ -25,7 +25,8 @@ async def at_work(stage: Stage) -> str:
     await stage.surely(lambda spine: spine.hand_out("K001", "u1"))
     await stage.settle()
     permit = await _issue(stage)
-    await later(stage, STALL * 2)
+    # A worker may die, and the one that takes its lease over too.
+    await later(stage, STALL * 3)
     return permit
 
 

@@ -184,7 +184,12 @@ def confirm_restored(
 
 @app.command
 def verify(
-    file: Path, *, vkey: Annotated[str, Parameter(help="The log's public key, from `status` or the site.")]
+    file: Path,
+    *,
+    vkey: Annotated[
+        str,
+        Parameter(help="The log's public key; /api/v1/status shows it, better have it from the site itself."),
+    ],
 ) -> int:
     """Verify an exported log. Needs no database and no network."""
     return _show(files.verify(file, vkey), files.show_verify)
@@ -205,6 +210,8 @@ def add_user(
     config: Config = None,
 ) -> int:
     """Make a user; prints a one-time password."""
+    if local and person is not None:
+        raise Stopped("--person needs the running service: leave out --local", USAGE)
     if local:
         return _show(service.add_user_here(config, login, role, name), accounts.show_user)
     return _ask(lambda api: accounts.add_user(api, login, role, name, person), accounts.show_user)

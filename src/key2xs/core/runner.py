@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from key2xs.core.clock import Clock, StoredClock
+from key2xs.core.errors import Key2XSError
 from key2xs.core.loops import Loop
 
 _LOG = logging.getLogger("key2xs.loops")
@@ -110,7 +111,8 @@ class Runner:
                 state.failures, state.problem = 0, None
             except Exception as error:  # noqa: BLE001 - one loop's failure is its own
                 state.failures += 1
-                state.problem = type(error).__name__
+                # What we can explain is said to people as it is: who has to do what. Anything else only by its kind.
+                state.problem = str(error) if isinstance(error, Key2XSError) else type(error).__name__
                 _LOG.exception("loop step failed", extra={"loop": loop.name, "failures": state.failures})
                 state.is_stepping = False
                 await self._wait(FAILURE_SECONDS)

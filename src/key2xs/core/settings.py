@@ -131,7 +131,9 @@ class IloqSystem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_seconds: float = 10.0
     # How often the vendor is asked without a reason of our own; a vendor that limits calls wants longer ones.
     inventory_minutes: int = 60  # a whole listing: about four calls a lock; what we change is re-read at once
-    reread_minutes: int = 15  # a key we write: edits made in the vendor's own tool are found at this pace at the latest
+    reread_minutes: int = (
+        15  # a key we write: edits made in the vendor's own tool are found at this pace at the latest
+    )
     watched_reread_minutes: int = 360  # a key we only watch
     events_seconds: int = 30  # the log of openings and refusals
 
@@ -237,6 +239,10 @@ def _production_rules(s: Settings) -> list[tuple[bool, str]]:
             f"a scim token is shorter than {SHORTEST_TOKEN} characters",
         ),
         (any(not source.secrets for source in s.permits), "a permit source has no secret"),
+        (
+            any(len(secret.reveal()) < SHORTEST_TOKEN for source in s.permits for secret in source.secrets),
+            f"a secret of a permit source is shorter than {SHORTEST_TOKEN} characters",
+        ),
         (
             any(not system.base_url.startswith("https://") for system in s.iloq),
             "an iLOQ system is not reached by https",

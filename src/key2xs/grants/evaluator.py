@@ -5,6 +5,7 @@ transaction, so one that cannot be evaluated never stops another. While it canno
 and are not effective, so keys are narrowed rather than left as they were.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from key2xs.core.crash import declare
 from key2xs.core.database import Connection, Database
-from key2xs.core.errors import NarrowOnly
+from key2xs.core.errors import Key2XSError, NarrowOnly
 from key2xs.core.ids import CylinderId, PersonId
 from key2xs.core.sql import load_queries
 from key2xs.identity.types import PersonFacts
@@ -28,6 +29,7 @@ from .store import LeaseStore, is_newer
 from .types import BasisKey, EndReason, KeyFacts, Lease, Verdict
 
 _SQL = load_queries("key2xs.grants")
+_LOG = logging.getLogger("key2xs.grants")
 _DECIDED = declare("grants.evaluate.after_decide")
 _CLEARED = declare("grants.evaluate.after_clear")
 
@@ -97,9 +99,16 @@ class Evaluator:
         if row is None:
             return
         wait = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(row["failures"], 10))
-        problem = f"{type(error).__name__}: {error}"[:500]
+        # People read this on *Now*: what we cannot explain ourselves is named there and told whole in the service's log.
+        known = isinstance(error, Key2XSError)
+        problem = (
+            str(error)[:500]
+            if known
+            else f"a fault of Key2XS ({type(error).__name__}): tell the administrator"
+        )
         await tx.execute(_SQL["delay_mark"], subject, now + wait, problem)
         if row["failures"] == 0:
+            _LOG.error("cannot be decided", exc_info=error, extra={"subject": subject})
             await self._ledger.record(
                 tx,
                 Entry(
@@ -115,7 +124,9 @@ class Evaluator:
     async def _fan_out(self, tx: Connection, subject: str, at: datetime) -> set[str]:
         leases = await self._store.find_open(tx, subject=subject)
         marks = {_unit_of(lease) for lease in leases}
-        if subject.startswith(("asset:", "cylinder:", "access_point:", "zone:", "area:", "unit:", "work_source:")):
+        if subject.startswith(
+            ("asset:", "cylinder:", "access_point:", "zone:", "area:", "unit:", "work_source:")
+        ):
             # What was unmapped may be mapped now, a permit system that was silent may be back: permits that got
             # nothing have no lease to be found by.
             marks |= await self._bases.open_permits(tx, at)

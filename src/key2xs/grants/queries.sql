@@ -46,10 +46,6 @@ SELECT DISTINCT cylinder_id FROM grant_cylinder WHERE grant_id IN (
 -- Leases whose start, end or decision falls due.
 SELECT id FROM grant_lease WHERE state <> 'ended' AND due_at <= $1 ORDER BY due_at LIMIT $2
 
--- name: next_due
--- When the next lease falls due.
-SELECT min(due_at) FROM grant_lease WHERE state <> 'ended'
-
 -- name: insert_lease
 -- A new lease.
 INSERT INTO grant_lease (id, person_id, basis_kind, basis_ref, basis_step, basis_at, during, state, reasons, bundle,
@@ -103,16 +99,6 @@ SELECT lease.*, lower(during) AS starts_at, upper(during) AS ends_at,
     ARRAY(SELECT cylinder_id FROM grant_cylinder WHERE grant_id = lease.id AND removed_at IS NULL) AS cylinders
 FROM grant_lease AS lease
 WHERE person_id = $1 AND state <> 'ended' AND upper(during) > $2 AND lower(during) <= $3
-ORDER BY lower(during), lease.id
-
--- name: leases_of_cylinder
--- Open leases that cover a cylinder.
-SELECT lease.*, lower(during) AS starts_at, upper(during) AS ends_at,
-    grant_is_unchanged(lease.id) AS unchanged,
-    ARRAY(SELECT cylinder_id FROM grant_cylinder WHERE grant_id = lease.id AND removed_at IS NULL) AS cylinders
-FROM grant_lease AS lease
-WHERE state <> 'ended' AND id IN (
-    SELECT grant_id FROM grant_cylinder WHERE cylinder_id = $1 AND removed_at IS NULL)
 ORDER BY lower(during), lease.id
 
 -- name: covering

@@ -67,11 +67,6 @@ async def leases_of_person(tx: Connection, person_id: PersonId) -> list[Lease]:
     return [lease_of(row) for row in await tx.fetch(_SQL["leases_of_person"], person_id)]
 
 
-async def open_leases_of_cylinder(tx: Connection, cylinder_id: CylinderId) -> list[Lease]:
-    """Return the open leases that cover a cylinder."""
-    return [lease_of(row) for row in await tx.fetch(_SQL["leases_of_cylinder"], cylinder_id)]
-
-
 async def covering_leases(
     tx: Connection, person_id: PersonId, cylinder_id: CylinderId, at: datetime
 ) -> list[Lease]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from key2xs.core.database import Connection
@@ -100,8 +99,3 @@ async def write_splice(
 def iso(at: datetime | None) -> str | None:
     """Write an optional instant into an entry's body."""
     return at.isoformat() if at else None
-
-
-def subject_ids(ids: Iterable[UUID], noun: str) -> list[str]:
-    """Return ids as subjects of an entry."""
-    return [f"{noun}:{each}" for each in ids]

@@ -20,11 +20,6 @@ INSERT INTO identity_company (id, ref, ref_folded, name, entry) VALUES ($1, $2, 
 -- A company has another name.
 UPDATE identity_company SET name = $2, entry = $3 WHERE id = $1
 
--- name: people_of_company
--- People with a contract of the company in force at an instant.
-SELECT DISTINCT person FROM identity_contract
-WHERE company = $1 AND upper_inf(known) AND during @> $2::timestamptz ORDER BY person
-
 -- name: people_ever_of_company
 -- People with any known contract of the company that is not over at an instant.
 SELECT DISTINCT person FROM identity_contract
@@ -51,10 +46,6 @@ FROM identity_person WHERE id = $1
 -- The sealed values of many people.
 SELECT id, display_name, given_name, family_name, email, phone, user_name, sponsor, made_at, erased_at, entry
 FROM identity_person WHERE id = ANY($1::uuid[])
-
--- name: list_people
--- A page of people, by id.
-SELECT id FROM identity_person WHERE id > $1 ORDER BY id LIMIT $2
 
 -- name: find_links
 -- Who goes by this blind reference; with one sealed value each, which tells whether the person was erased.
@@ -187,11 +178,6 @@ VALUES ($1, $2, $3, tstzrange($4::timestamptz, $5::timestamptz), $6)
 -- name: change_shift
 -- A shift of the rota is different.
 UPDATE identity_shift SET name = $2, during = tstzrange($3::timestamptz, $4::timestamptz), entry = $5 WHERE id = $1
-
--- name: shift_at
--- The team on shift at an instant.
-SELECT id, team, name, lower(during) AS starts, upper(during) AS ends FROM identity_shift
-WHERE during @> $1::timestamptz ORDER BY team
 
 -- name: person_facts
 -- Everything a decision reads about a person, in one round trip: what is true or still to come at $2, as known at

@@ -21,6 +21,7 @@ class Evidence:
         covered_by: a grant of the holder that covered the cylinder at the time.
         ended: the newest grant of the holder on this cylinder that had ended by then, and when.
         was_possible: a program that opens the cylinder may still have been on the key.
+        blocked_at: since when the key is reported lost or blocked.
     """
 
     outcome: LockEventOutcome
@@ -33,6 +34,7 @@ class Evidence:
     covered_by: GrantId | None
     ended: tuple[GrantId, datetime] | None
     was_possible: bool
+    blocked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,9 @@ def classify(evidence: Evidence) -> Class:
 
 
 def _classify_opening(evidence: Evidence) -> Class:
+    if _was_blocked(evidence):
+        # Its holder may have another key and keep the grant: that explains nothing that this one opens.
+        return _classify_blocked(evidence)
     if evidence.covered_by is not None:
         return Class("expected", "its holder had a grant for it", evidence.covered_by)
     if not evidence.managed:
@@ -77,3 +82,18 @@ def _classify_opening(evidence: Evidence) -> Class:
     if not evidence.holder_known:
         return Class("unexplained", "opened by a key that nobody was handed")
     return Class("unexplained", "no grant explains it")
+
+
+def _was_blocked(evidence: Evidence) -> bool:
+    return (
+        evidence.blocked_at is not None
+        and evidence.occurred_at is not None
+        and evidence.occurred_at >= evidence.blocked_at
+    )
+
+
+def _classify_blocked(evidence: Evidence) -> Class:
+    grant = evidence.covered_by or (evidence.ended[0] if evidence.ended is not None else None)
+    if grant is not None and evidence.was_possible:
+        return Class("after_end", "the key was blocked before; this lock had not heard of it", grant)
+    return Class("unexplained", "opened by a key that was blocked before")

@@ -165,6 +165,7 @@ class EventStore:
                 covered_by=covered,
                 ended=ended,
                 was_possible=possible,
+                blocked_at=key.blocked_at if key is not None else None,
             )
         )
         return {"key": key, "cylinder_id": cylinder_id, "person_id": person_id, "class": found}

@@ -265,10 +265,6 @@ UPDATE key_call SET finished_at = $2, outcome = $3 WHERE id = $1
 -- Whether a write without known outcome may still be under way.
 SELECT true FROM key_call WHERE target_id = $1 AND finished_at IS NULL AND started_at > $2 LIMIT 1
 
--- name: open_calls
--- How many calls have no known outcome.
-SELECT count(*) FROM key_call WHERE finished_at IS NULL AND started_at > $1
-
 -- name: openers_of_key
 -- The present answers for one key.
 SELECT * FROM key_may_open WHERE key_id = $1 AND gone_at = 'infinity'
@@ -308,11 +304,6 @@ SELECT cursor FROM key_cursor WHERE system_id = $1
 -- Where the log of a key system was read up to.
 INSERT INTO key_cursor (system_id, cursor, pulled_at) VALUES ($1, $2, $3)
 ON CONFLICT (system_id) DO UPDATE SET cursor = excluded.cursor, pulled_at = excluded.pulled_at
-
--- name: pulled_at
--- When the log of each key system was last read to its end.
-SELECT system.name, cursor.pulled_at FROM key_system AS system
-LEFT JOIN key_cursor AS cursor ON cursor.system_id = system.id ORDER BY system.name
 
 -- name: load_session
 -- The vendor session a successor may have to end.
@@ -368,14 +359,6 @@ UPDATE key_event SET class = $2, why = $3, person_id = $4, grant_id = $5, entry 
 SELECT * FROM key_event WHERE ($1::uuid IS NULL OR key_id = $1) AND ($2::uuid IS NULL OR cylinder_id = $2)
   AND ($3::text[] IS NULL OR class = ANY($3::text[]))
 ORDER BY coalesce(occurred_at, arrived_at) DESC, id LIMIT $4
-
--- name: count_classes
--- How many rows stand in which class.
-SELECT class, count(*) AS rows FROM key_event GROUP BY class
-
--- name: keys_by_external
--- Keys with this id at their vendor, in any key system.
-SELECT * FROM key_key WHERE external_id = $1
 
 -- name: keys_without_target
 -- Keys that were listed and never read.

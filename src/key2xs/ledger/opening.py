@@ -11,10 +11,9 @@ from datetime import datetime
 import asyncpg
 
 from key2xs.core.database import Connection, Database
-from key2xs.core.errors import LedgerError
 from key2xs.core.sql import load_queries
 
-from .checkpoint import Checkpoint, open_checkpoint
+from .checkpoint import open_checkpoint
 from .copies import CheckpointCopy
 from .entry import Entry, Lane
 from .merkle import root_of
@@ -162,16 +161,3 @@ def _number(name: str, origin: str) -> int:
 
 def _name(origin: str, number: int) -> str:
     return origin if number == 1 else f"{origin}/{number}"
-
-
-def check_checkpoint(note: bytes, vkey: str) -> Checkpoint:
-    """Open a checkpoint with the log's public key.
-
-    Raises:
-        LedgerError: not signed by it, or no checkpoint.
-    """
-    try:
-        return open_checkpoint(note, Verifier.parse(vkey))
-    except LedgerError as error:
-        message = f"not a checkpoint of this log: {error}"
-        raise LedgerError(message) from error

@@ -88,10 +88,6 @@ SELECT seq, lane, recorded_at, subjects, streams, draft FROM log_pending WHERE s
 -- Whether the entry that opens an origin was recorded.
 SELECT true FROM log_body WHERE subjects && $1::text[] AND kind = 'ledger:origin:open' AND body->>'origin' = $2 LIMIT 1
 
--- name: pending_count
--- How many entries wait.
-SELECT count(*) FROM log_pending
-
 -- name: delete_pending
 -- They have their places now.
 DELETE FROM log_pending WHERE seq = ANY($1::bigint[])
@@ -111,10 +107,6 @@ ON CONFLICT (origin, name) DO UPDATE SET number = excluded.number, position = ex
 INSERT INTO log_tile (origin, level, number, width, hashes) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (origin, level, number) DO UPDATE SET width = excluded.width, hashes = excluded.hashes
 WHERE excluded.width > log_tile.width
-
--- name: find_tile
--- One tile.
-SELECT width, hashes FROM log_tile WHERE origin = $1 AND level = $2 AND number = $3
 
 -- name: find_tiles
 -- Many tiles.
@@ -146,12 +138,6 @@ SELECT leaf.position, body.seq, body.id, body.kind, body.occurred_at, body.recor
 FROM (SELECT position, seq, recorded_at FROM log_leaf WHERE position >= $1 ORDER BY position LIMIT $2) AS leaf
 JOIN log_body AS body ON body.recorded_at = leaf.recorded_at AND body.seq = leaf.seq
 ORDER BY leaf.position
-
--- name: entries_about
--- The newest entries about a subject, newest first.
-SELECT body.seq, body.id, body.kind, body.occurred_at, body.recorded_at, body.actor, body.subjects, body.heads,
-    body.body
-FROM log_body AS body WHERE body.subjects && $1::text[] ORDER BY body.seq DESC LIMIT $2
 
 -- name: make_reader
 -- A reader's cursor, from the first position on.

@@ -145,6 +145,7 @@ async def set_roles(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id, data: JSONBody[UserRoles]
 ) -> Response[UserOut]:
     """Change roles or the link to a person. The user's sessions end; nobody changes themselves."""
+    _no_repeats(request)
     user_id = _not_oneself(caller, user)
 
     async def work(tx: Connection) -> UserOut:
@@ -191,6 +192,7 @@ async def disable(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id
 ) -> Response[UserOut]:
     """Disable a user: sessions end, tokens stop. Nobody disables themselves."""
+    _no_repeats(request)
     user_id = _not_oneself(caller, user)
 
     async def work(tx: Connection) -> UserOut:
@@ -290,9 +292,9 @@ def _not_oneself(caller: CallerPart, user: Id) -> UserId:
 
 
 def _no_repeats(request: Request[Any, Any, Any]) -> None:
-    """A secret is shown once and kept nowhere, so its answer cannot be given again."""
+    """Answers with a secret or a name are kept nowhere, so they cannot be given again."""
     if HEADER in request.headers:
-        raise InvalidInput("Idempotency-Key", "is not taken here: the answer holds a secret")
+        raise InvalidInput("Idempotency-Key", "is not taken here: the answer holds a secret or a name")
 
 
 HANDLERS = (users, make_user, set_roles, reset_password, disable, tokens, make_token, revoke_token)
