@@ -58,7 +58,8 @@ def databases(settings: Settings) -> Iterator[Dsns]:
             read=named.read.reveal(),
             vault=named.vault.reveal(),
         )
-        if settings.production and lets_in_without_password(dsns.app):
+        every_role = (dsns.app, dsns.log, dsns.read, dsns.vault)
+        if settings.production and any(lets_in_without_password(dsn) for dsn in every_role):
             message = "the database lets in anybody without a password (trust); production refuses it"
             raise UnsafeSettings(message)
         yield dsns

@@ -19,6 +19,7 @@ import httpx2
 from key2xs.connectors.iloq import IloqConfig, IloqConnector
 from key2xs.core.clock import Clock, SystemClock
 from key2xs.core.database import Connection, Database
+from key2xs.core.errors import UnsafeSettings
 from key2xs.core.loops import Loop
 from key2xs.core.settings import IloqSystem, Settings, SyslogSink
 from key2xs.core.vault import Vault
@@ -103,10 +104,15 @@ async def open_installation(
 
         app, log = await database(dsns.app, "key2xs"), await database(dsns.log, "key2xs-sequencer")
         vault_database = await database(dsns.vault, "key2xs-vault")
-        master_key = master_key or secret_file(settings.master_key or settings.data_dir / "master.key")
+        may_make = not settings.production
+        master_key = master_key or secret_file(
+            settings.master_key or settings.data_dir / "master.key", may_make=may_make
+        )
         vault = Vault(vault_database, master_key, clock)
         services = build_services(settings, app, vault, clock, wall or SystemClock())
-        seed = seed or secret_file(settings.log.signing_key or settings.data_dir / "log-signing.key")
+        seed = seed or secret_file(
+            settings.log.signing_key or settings.data_dir / "log-signing.key", may_make=may_make
+        )
         copy = CheckpointCopy(settings.log.checkpoint_copy or settings.data_dir / "checkpoint")
         origin = settings.log.origin or f"{settings.site_code.lower()}.key2xs.example/log"
         opened = await open_log(log, origin=origin, seed=seed, copy=copy, at=clock.now())
@@ -251,8 +257,18 @@ def _syslog_reader(sink: SyslogSink, settings: Settings) -> SyslogReader:
     )
 
 
-def secret_file(path: Path) -> bytes:
-    """Return the 32 secret bytes kept in a file (hex), making the file at first use, readable by its owner only."""
+def secret_file(path: Path, *, may_make: bool = True) -> bytes:
+    """Return the 32 secret bytes kept in a file (hex), making the file at first use, readable by its owner only.
+
+    Raises:
+        UnsafeSettings: there is no such file and none may be made: a plant that mistyped a path would otherwise get a
+            new key, and with it a log that does not verify and personal data that nobody can read.
+    """
+    if not path.exists() and not may_make:
+        message = (
+            f"there is no {path}; make it once with `openssl rand -hex 32`, readable by the service only"
+        )
+        raise UnsafeSettings(message)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         # Written beside it and then named, so that processes that start at once never read half a secret.

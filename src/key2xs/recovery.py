@@ -4,7 +4,7 @@ from datetime import datetime
 
 from key2xs.core.errors import Conflict, InvalidInput
 from key2xs.installation import Installation
-from key2xs.keys.recovery import keys_not_read_since
+from key2xs.keys.recovery import keys_not_read_since, systems_not_listed_since
 from key2xs.ledger import Entry, Lane
 from key2xs.ledger.opening import allow_widening
 from key2xs.ledger.sequencer import LOG_SUBJECT
@@ -26,6 +26,10 @@ async def confirm_restored(installation: Installation, *, actor: str, reason: st
         since = await tx.fetchval("SELECT narrow_only_since FROM log_head")
         if since is None:
             message = "the log is whole: there is nothing to confirm"
+            raise Conflict(message)
+        unlisted = await systems_not_listed_since(tx, since)
+        if unlisted:
+            message = f"the keys of {', '.join(unlisted)} were not listed since; there may be keys nobody here knows"
             raise Conflict(message)
         unread = await keys_not_read_since(tx, since)
         if unread:

@@ -66,11 +66,6 @@ class Process:
         except TimeoutError as err:
             raise ProcessFailed(f"{self.name} was not ready in {within:.0f} s: {self.last_words()}") from err
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it was started and has not ended."""
-        return self._process is not None and self._process.returncode is None
-
     def last_words(self) -> str:
         """Return the end of its log."""
         try:

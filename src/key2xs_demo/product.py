@@ -150,8 +150,3 @@ def _quiet(found: Mapping[str, Any]) -> Quiet:
 
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def pick(found: Mapping[str, Any], *names: str) -> JsonObject:
-    """Return some of the fields, for an expectation."""
-    return {name: found.get(name) for name in names}

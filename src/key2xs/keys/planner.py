@@ -43,6 +43,13 @@ class Wanted:
     holder: PersonId | None
     stale: tuple[str, ...] = ()
     """Bases whose grants rest on changed facts: decide them before relying on this."""
+    at_most: Program | None = None
+    """What may be written instead while nothing may widen."""
+
+    @property
+    def to_write(self) -> Program:
+        """The program to bring the key to."""
+        return self.program if self.at_most is None else self.at_most
 
 
 class Planner:

@@ -6,7 +6,7 @@ lease over from a stalled worker ends that worker's vendor session before anythi
 request of it can still be under way.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from key2xs.core.sql import load_queries
 from .openers import Openers
 from .planner import Planner, Wanted
 from .port import BaseChanged, KeyReading, KeySystemPort, ProgrammingState
-from .program import EMPTY_PROGRAM
+from .program import EMPTY_PROGRAM, Program
 from .registry import Registry
 from .sessions import this_worker
 from .targets import Targets, alike
@@ -45,6 +45,8 @@ WAIT_FOR_PERSON = timedelta(minutes=10)
 FIRST_RETRY = timedelta(seconds=5)
 FAILURES_SHOWN = 2  # in a row before people are told: one lost call is nothing to look at
 LONGEST_RETRY = timedelta(minutes=5)
+
+_HELD_BACK = "not given back until a person has confirmed the log (see docs/how-to/restore-a-backup.md)"
 
 _CLAIMED = declare("keys.reconcile.after_claim")
 _READ = declare("keys.reconcile.after_read")
@@ -165,13 +167,17 @@ class Reconciler:
         # A key whose plan is empty already is not taken on the block list; then the empty plan is what has to arrive.
         if key.blocked_at is not None and (reading.blocked or not alike(reading.planned, EMPTY_PROGRAM)):
             return await self._block(claim, key, target, reading, now)
-        if not alike(reading.planned, wanted.program):
+        why_narrow = await self._database.transact(self._targets.narrow_only_why)
+        if why_narrow is not None:
+            wanted = replace(wanted, at_most=narrowest(wanted.program, reading))
+        if not alike(reading.planned, wanted.to_write):
             await self._write(claim, key, target, wanted, reading, now)
             return now + POLL
         if reading.programming_state in _NOT_SENT and not _is_new_and_idle(reading, wanted):
             await self._order(claim, key, target, wanted, now)
             return now + POLL
-        await self._database.transact(lambda tx: self._targets.note_problem(tx, key, target, None, now))
+        problem = _HELD_BACK if wanted.to_write != wanted.program else None
+        await self._database.transact(lambda tx: self._targets.note_problem(tx, key, target, problem, now))
         return self._next_look(target, wanted, settled=settled, now=now)
 
     async def _watch(self, key: StoredKey, target: Target, reading: KeyReading, now: datetime) -> datetime:
@@ -274,7 +280,7 @@ class Reconciler:
             lambda tx: self._intend(tx, claim, key, target, wanted, "write_program", now)
         )
         _INTENT.reach()
-        await self._call(call, now, lambda: port.write_program(key.external_id, wanted.program, reading))
+        await self._call(call, now, lambda: port.write_program(key.external_id, wanted.to_write, reading))
         _WRITTEN.reach()
         await self._order(claim, key, target, wanted, now)
 
@@ -333,7 +339,7 @@ class Reconciler:
         if wanted is not None and (await self._wanted(tx, key, now)).program != wanted.program:
             raise _PlanChanged("what the key should hold changed while it was read")
         if wanted is not None and operation == "write_program":
-            await self._targets.note_program(tx, key, wanted.program, wanted.grants, origin="ours", at=now)
+            await self._targets.note_program(tx, key, wanted.to_write, wanted.grants, origin="ours", at=now)
             await self._openers.refresh(tx, key, now)
         call = new_id()
         await tx.execute(_SQL["insert_call"], call, target.id, claim.fence, operation, now)
@@ -386,4 +392,16 @@ class Reconciler:
 
 def _is_new_and_idle(reading: KeyReading, wanted: Wanted) -> bool:
     """Tell whether a key that was never programmed is to hold nothing: then there is nothing to send."""
-    return reading.on_device is None and wanted.program.opens_nothing
+    return reading.on_device is None and wanted.to_write.opens_nothing
+
+
+def narrowest(wanted: Program, reading: KeyReading) -> Program:
+    """Return what may be written while nothing may widen: no more than plan and device hold already.
+
+    A restored database may want back what was taken away after its backup. Where the vendor's plan is narrower than
+    the wish it stays; where the two cannot be compared, nothing is left of either.
+    """
+    planned, held = reading.planned or EMPTY_PROGRAM, reading.on_device or EMPTY_PROGRAM
+    if wanted.within(planned) and wanted.within(held):
+        return wanted
+    return planned if planned.within(wanted) and planned.within(held) else EMPTY_PROGRAM

@@ -16,3 +16,8 @@ async def read_all_again(tx: Connection, at: datetime) -> None:
 async def keys_not_read_since(tx: Connection, since: datetime) -> list[str]:
     """Return the stamps of keys in use that were not read since an instant."""
     return [row["stamp"] for row in await tx.fetch(_SQL["not_read_since"], since)]
+
+
+async def systems_not_listed_since(tx: Connection, since: datetime) -> list[str]:
+    """Return the key systems whose keys were not listed since an instant."""
+    return [row["name"] for row in await tx.fetch(_SQL["not_listed_since"], since)]

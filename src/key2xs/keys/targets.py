@@ -201,6 +201,10 @@ class Targets:
         entry = await self._tell(tx, kind, key, {"problem": problem}, at)
         await tx.execute(_SQL["set_problem"], target.id, problem, entry)
 
+    async def narrow_only_why(self, tx: Connection) -> str | None:
+        """Return why nothing may widen at the moment, or None."""
+        return await self._ledger.narrow_only_why(tx)
+
     async def programs(self, tx: Connection, key_id: KeyId) -> tuple[ProgramOnDevice, ...]:
         """Return the programs that may be on a key, oldest first."""
         return tuple(program_row(row) for row in await tx.fetch(_SQL["programs_on"], key_id))

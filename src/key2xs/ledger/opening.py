@@ -11,6 +11,7 @@ from datetime import datetime
 import asyncpg
 
 from key2xs.core.database import Connection, Database
+from key2xs.core.errors import LedgerError
 from key2xs.core.sql import load_queries
 
 from .checkpoint import open_checkpoint
@@ -24,6 +25,11 @@ from .tiles import root_at, root_tiles
 
 _SQL = load_queries("key2xs.ledger")
 EMPTY_ROOT = root_of([])
+# Entries of the first batch, whose checkpoint may have been committed without its copy when a process died there.
+BATCH = 256
+_COPY_GONE = (
+    "the copy of the checkpoint outside the database is gone; nobody can tell whether the database is old"
+)
 OFFICE = "key2xs.log.open"
 
 
@@ -54,7 +60,7 @@ async def open_log(
         at: now, for the record.
 
     Raises:
-        LedgerError: the copy is not a checkpoint of this log.
+        LedgerError: the copy is not a checkpoint of this log, or the signing key is not this log's.
     """
     async with database.transaction() as tx:
         # Several processes may start at once: one opens, the others find it open.
@@ -67,6 +73,16 @@ async def open_log(
             if first is not None:
                 return await _open_origin(tx, 1, first, seed, at, follows=None, why=None)
             return await _open_after_loss(tx, None, origin, seed, at, kept or b"")
+        if Signer.from_seed(head["origin_name"], seed).verifier.vkey != head["vkey"]:
+            message = "the signing key is not the one this log was begun with"
+            raise LedgerError(message)
+        if kept is None and head["size"] > BATCH:
+            # More than one batch was published, so there was a copy. Without it nothing tells an old database.
+            newest = await tx.fetchrow(_SQL["newest_checkpoint"], head["origin"])
+            if newest is None:
+                message = "the log has entries and no checkpoint: it was changed behind our back"
+                raise LedgerError(message)
+            return await _open_after_loss(tx, head, origin, seed, at, newest["note"].encode(), why=_COPY_GONE)
         if kept is not None:
             problem = await _compare(tx, head, kept)
             if problem is not None:
@@ -124,14 +140,21 @@ async def _compare(tx: Connection, head: asyncpg.Record, kept: bytes) -> str | N
 
 
 async def _open_after_loss(
-    tx: Connection, head: asyncpg.Record | None, origin: str, seed: bytes, at: datetime, kept: bytes
+    tx: Connection,
+    head: asyncpg.Record | None,
+    origin: str,
+    seed: bytes,
+    at: datetime,
+    kept: bytes,
+    *,
+    why: str | None = None,
 ) -> Opened:
     follows = kept.decode()
     # The kept note names its own origin; after losing even the origin table it is the only source, and an origin
     # that once published anything is never opened again.
     lines = follows.split("\n", 2)
     newest = max(head["origin"] if head is not None else 1, _number(lines[0], origin))
-    why = f"published log {lines[0]} reached {lines[1]} entries, the database does not have them all"
+    why = why or f"published log {lines[0]} reached {lines[1]} entries, the database does not have them all"
     number = newest + 1
     return await _open_origin(tx, number, _name(origin, number), seed, at, follows=follows, why=why)
 

@@ -91,9 +91,14 @@ class Ledger:
         Raises:
             NarrowOnly: says why and since when.
         """
-        why = await tx.fetchval(_SQL["narrow_only_why"])
+        why = await self.narrow_only_why(tx)
         if why:
             raise NarrowOnly(why)
+
+    async def narrow_only_why(self, tx: Connection) -> str | None:
+        """Return why nothing may widen at the moment, or None."""
+        why: str | None = await tx.fetchval(_SQL["narrow_only_why"])
+        return why
 
     async def reveal(self, value: Json) -> "Json | Erased":
         """Open a sealed value of a read entry's body; other values come back as they are."""
