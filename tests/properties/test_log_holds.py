@@ -148,7 +148,7 @@ async def test_narrow_only_ends_only_when_every_key_was_read(databases: Database
         await stage.spine.advance(timedelta(minutes=1))
         await stage.stop()
         await _restore(databases, stage, backup)
-        with pytest.raises(Conflict, match="not (read|listed)"):
+        with pytest.raises(Conflict, match=r"not (read|listed)"):
             await confirm_restored(
                 stage.spine.installation, actor="user:admin", reason="checked", at=stage.spine.now
             )
