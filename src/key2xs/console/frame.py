@@ -27,12 +27,16 @@ THEMES: Final = ("auto", "light", "dark")
 # What a page says after an act. Fixed sentences: nothing that comes in an address is ever shown as ours.
 DONE: Final[Mapping[str, str]] = {
     "approved": "Approved. Access begins as soon as everything else is in order.",
+    "asked": "Asked. Somebody else decides; it stands below until then.",
     "blocked": "The key is blocked here, and the key system is being told. Below: until when it could still open.",
+    "confirmed": "Confirmed and done. The page of a key says until when it could still open.",
     "handed-out": "Handed out. Access that its new holder has is being written to it.",
     "more-needed": "Approved. One more person has to approve.",
     "password": "Your new password is set.",
     "refused": "Refused.",
+    "rules": "The rules are in force. Everything that was given is being decided again.",
     "taken-back": "Taken back. Everything on it is being removed.",
+    "withdrawn": "Taken back. Nothing was changed.",
 }
 
 
@@ -91,16 +95,21 @@ class Page:
         return self.caller.may(Permission(permission))
 
 
-async def show(request: Asked, template: str, tab: str, read: Reader, *, status: int = 200) -> Response[str]:
-    """Answer with a page; everything on it comes from one consistent reading."""
+async def show(
+    request: Asked, template: str, tab: str, read: Reader, *, status: int = 200, home: str = ""
+) -> Response[str]:
+    """Answer with a page; everything on it comes from one consistent reading.
+
+    `home` is where the page can be loaded again, where the request's own address only takes forms.
+    """
     web, caller = web_of(request), await signed_in(request)
     now = web.now
     async with web.services.database.read() as tx:
         values = await read(tx)
         page = Page(
             tab=tab,
-            path=request.url.path,
-            url=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            path=home or request.url.path,
+            url=home or request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             site_name=web.services.settings.site_name,
             theme=theme_of(request),
             caller=caller,

@@ -4,7 +4,7 @@ Pure. `now` is domain time and an argument; the console never asks a clock while
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -83,3 +83,18 @@ def share_left(start: datetime, end: datetime, now: datetime) -> int:
     if whole <= 0:
         return 0
     return max(0, min(100, round(100 * ((end - now) / _MINUTE) / whole)))
+
+
+def read_local(text: str, zone: ZoneInfo) -> datetime | None:
+    """Return the instant of a form's date and time at the site; None where it is none.
+
+    An hour that comes twice is taken as its first: what is asked for ends earlier. One that is skipped is none.
+    """
+    try:
+        given = datetime.fromisoformat(text)
+        if given.tzinfo is not None:
+            return None
+        at = given.replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return at if at.astimezone(zone).replace(tzinfo=None) == given else None

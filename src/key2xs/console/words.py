@@ -187,6 +187,18 @@ CANNOT_CARRY: Final[Mapping[str, str]] = {
     "too_many_rights": "the key has no room for more rights",
 }
 
+PROPOSALS: Final[Mapping[str, str]] = {
+    "mass_revoke": "End all access of a company",
+    "zone_mode": "Switch a security zone",
+    "bundle_activation": "Put new rules in force",
+}
+
+CONFIRMED_BY: Final[Mapping[str, str]] = {
+    "mass_revoke": "shift leaders and security managers confirm",
+    "zone_mode": "security managers confirm",
+    "bundle_activation": "security managers confirm",
+}
+
 ROLES: Final[Mapping[str, str]] = {
     "administrator": "administrator",
     "auditor": "auditor",

@@ -26,3 +26,9 @@ async def list_leases(
     wanted = list(states) if states is not None else None
     rows = await tx.fetch(_SQL["page_of_leases"], wanted, person_id, basis_ref, cylinder_id, after, limit)
     return [lease_of(row) for row in rows]
+
+
+async def people_at(tx: Connection, cylinders: Sequence[CylinderId]) -> dict[PersonId, int]:
+    """Return who has grants for any of some cylinders that have not ended, each with how many."""
+    rows = await tx.fetch(_SQL["people_at"], list(cylinders))
+    return {row["person_id"]: row["grants"] for row in rows}

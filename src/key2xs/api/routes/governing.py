@@ -114,7 +114,7 @@ class Decided(msgspec.Struct, frozen=True):
 
 
 # What one needs to confirm a proposal of each kind, besides being somebody else.
-_CONFIRMS = {
+CONFIRMS = {
     "mass_revoke": Permission.GRANTS_SET_CONFIRM,
     "bundle_activation": Permission.POLICY_BUNDLE_ACTIVATE,
     "zone_mode": Permission.PLANT_ZONE_SWITCH,
@@ -220,12 +220,7 @@ async def activate(
     """Put a proposed bundle in force. Whoever proposed it cannot; all grants are decided again."""
 
     async def work(tx: Connection) -> BundleOut:
-        stored = [each for each in await list_bundles(tx) if each.id == bundle]
-        if not stored:
-            raise NotFound(f"there is no bundle {bundle}")
-        await require_two(tx, web, stored[0].uploaded_by, caller)
-        await activate_bundle(tx, web.services.ledger, BundleId(bundle), by=caller.user_id, at=web.now)
-        return next(_bundle(each) for each in await list_bundles(tx) if each.id == bundle)
+        return await put_in_force(tx, web, caller, bundle)
 
     return await perform(web, request, caller, work)
 
@@ -283,11 +278,7 @@ async def refuse(
     """Refuse a proposal, or take back one's own."""
 
     async def work(tx: Connection) -> Decided:
-        found = await web.access.proposals.get(tx, proposal, web.now)
-        if found.proposed_by != caller.user_id:
-            require(caller, _CONFIRMS[found.kind])
-        done = await web.access.proposals.decide(tx, proposal, caller, confirm=False, at=web.now)
-        return Decided(proposal_out(done))
+        return await refuse_proposal(tx, web, caller, proposal)
 
     return await perform(web, request, caller, work)
 
@@ -302,7 +293,7 @@ async def confirm_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) 
     """
     at = web.now
     found = await web.access.proposals.get(tx, proposal, at)
-    require(caller, _CONFIRMS[found.kind])
+    require(caller, CONFIRMS[found.kind])
     done = await web.access.proposals.decide(tx, proposal, caller, confirm=True, at=at)
     if done.kind == "mass_revoke":
         return Decided(proposal_out(done), await carry_out(tx, web, done, caller, at))
@@ -318,6 +309,37 @@ async def confirm_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) 
             confirmed_by=caller.actor,
         )
     return Decided(proposal_out(done))
+
+
+async def refuse_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) -> Decided:
+    """Refuse, or take back one's own.
+
+    Raises:
+        NotFound: no such proposal.
+        NotAllowed: somebody else's, without the permission to confirm it.
+        Conflict: it was decided or has expired.
+    """
+    found = await web.access.proposals.get(tx, proposal, web.now)
+    if found.proposed_by != caller.user_id:
+        require(caller, CONFIRMS[found.kind])
+    done = await web.access.proposals.decide(tx, proposal, caller, confirm=False, at=web.now)
+    return Decided(proposal_out(done))
+
+
+async def put_in_force(tx: Connection, web: Web, caller: Any, bundle: Id) -> BundleOut:
+    """Put a proposed bundle in force, as the second person.
+
+    Raises:
+        NotFound: no such bundle.
+        NotAllowed: not a second person.
+        Conflict: it was activated before, or was proposed for another version of the product.
+    """
+    stored = [each for each in await list_bundles(tx) if each.id == bundle]
+    if not stored:
+        raise NotFound(f"there is no bundle {bundle}")
+    await require_two(tx, web, stored[0].uploaded_by, caller)
+    await activate_bundle(tx, web.services.ledger, BundleId(bundle), by=caller.user_id, at=web.now)
+    return next(_bundle(each) for each in await list_bundles(tx) if each.id == bundle)
 
 
 async def require_two(tx: Connection, web: Web, first: UserId | None, caller: Any) -> None:

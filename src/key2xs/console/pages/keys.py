@@ -12,10 +12,10 @@ from key2xs.access import Permission
 from key2xs.api.web import web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
 from key2xs.console.people import look_up
+from key2xs.console.views.asking import find_person
 from key2xs.console.views.key import read_affected, read_key
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput
-from key2xs.core.ids import PersonId
 from key2xs.keys.reads import exposed_keys, keys_out
 
 _MOST: Final = 2_000
@@ -85,7 +85,7 @@ async def hand_out(request: Asked, stamp: FromPath[str]) -> Response[str] | Redi
     who = form.get("who", "")[:120]
 
     async def act(tx: Connection) -> None:
-        person_id = await _find_person(request, tx, who)
+        person_id = await find_person(tx, web, who)
         found = await web.services.registry.get_key(tx, stamp)
         await web.services.custody.hand_out(tx, found.id, person_id, actor=caller.actor, at=web.now)
 
@@ -152,15 +152,6 @@ async def _ask(
         return {"a": affected, "act": act, "title": _TITLES[act], "given": given, "problem": problem}
 
     return await show(request, "key_act.html", "keys", read, status=status)
-
-
-async def _find_person(request: Asked, tx: Connection, who: str) -> PersonId:
-    identity = web_of(request).identity
-    for scheme in ("personnel_no", "iam", "person"):
-        found = await identity.find_person(tx, scheme, who)
-        if found is not None:
-            return found
-    raise InvalidInput("who", "nobody, or more than one person, goes by this number")
 
 
 HANDLERS = (

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from key2xs.access import Principal
+from key2xs.api.web import Web
 from key2xs.console.people import Alias, People, look_up
 from key2xs.core.database import Connection
 from key2xs.grants.reads import count_states, leases_ending_before
@@ -18,6 +20,7 @@ from key2xs.work.types import HeldMessage
 
 from .bases import BasisLine, BasisNames, name_bases
 from .openings import OpeningLine, cylinders_by_id, keys_by_id, opening_lines, shown_problem
+from .proposals import ProposalLine, proposal_lines
 from .requests import RequestLine, request_lines, urgent_first
 from .sources import Sources, read_sources
 
@@ -75,6 +78,7 @@ class NowView:
 
     sources: Sources
     requests: list[RequestLine]
+    proposals: list[ProposalLine]
     ending: list[EndingLine]
     exposed: list[ExposedLine]
     openings: list[OpeningLine]
@@ -84,6 +88,11 @@ class NowView:
     undecided: list[UndecidedLine]
     problems: dict[str, str]
     counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def decisions(self) -> int:
+        """How much waits for somebody's word."""
+        return len(self.requests) + len(self.proposals)
 
     @property
     def unexplained(self) -> list[OpeningLine]:
@@ -96,8 +105,9 @@ class NowView:
         return [line for line in self.exposed if line.key.until is None]
 
 
-async def read_now(tx: Connection, services: Services, at: datetime, problems: dict[str, str]) -> NowView:
-    """Read the page."""
+async def read_now(tx: Connection, web: Web, reader: Principal) -> NowView:
+    """Read the page for somebody."""
+    services, at = web.services, web.now
     exposed = await exposed_keys(tx, at)
     people = await look_up(tx, [key.person_id for key in exposed], at)
     ending = await leases_ending_before(tx, at + ENDING_WITHIN, MOST_LINES)
@@ -109,6 +119,7 @@ async def read_now(tx: Connection, services: Services, at: datetime, problems: d
     return NowView(
         sources=await read_sources(tx, services, at),
         requests=urgent_first(await request_lines(tx, await services.requests.waiting(tx), at)),
+        proposals=await proposal_lines(tx, web, reader),
         ending=await _ending(tx, ending, names, at),
         exposed=[await _exposed(tx, services, key, people) for key in exposed],
         openings=await opening_lines(tx, services, recent, at),
@@ -116,7 +127,7 @@ async def read_now(tx: Connection, services: Services, at: datetime, problems: d
         waiting=await _look_lines(tx, services, [key for key in unfinished if _waits_long(key, at)]),
         held=[message for message in await held_messages(tx, limit=MOST_LINES) if _is_recent(message, at)],
         undecided=[_undecided(each, names) for each in broken],
-        problems=problems,
+        problems=web.runtime.all_problems(),
         counts=await _counts(tx, at),
     )
 
