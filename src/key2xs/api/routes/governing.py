@@ -294,6 +294,8 @@ async def confirm_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) 
     at = web.now
     found = await web.access.proposals.get(tx, proposal, at)
     require(caller, CONFIRMS[found.kind])
+    if found.kind == "bundle_activation":
+        raise Conflict("rules are put in force where they were uploaded, not here")
     done = await web.access.proposals.decide(tx, proposal, caller, confirm=True, at=at)
     if done.kind == "mass_revoke":
         return Decided(proposal_out(done), await carry_out(tx, web, done, caller, at))
@@ -322,6 +324,8 @@ async def refuse_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) -
     found = await web.access.proposals.get(tx, proposal, web.now)
     if found.proposed_by != caller.user_id:
         require(caller, CONFIRMS[found.kind])
+    if found.kind == "bundle_activation":
+        raise Conflict("rules are put in force where they were uploaded, not here")
     done = await web.access.proposals.decide(tx, proposal, caller, confirm=False, at=web.now)
     return Decided(proposal_out(done))
 
