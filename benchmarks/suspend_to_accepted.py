@@ -100,7 +100,7 @@ async def _suspend(spine: Spine, permit: str) -> float:
 @asynccontextmanager
 async def _running(spine: Spine) -> AsyncIterator[None]:
     """Run the loops in the background, woken by the log as in the product."""
-    runner = make_runner(spine.installation.loops, spine.clock)
+    runner = make_runner(spine.installation, spine.installation.loops, spine.clock)
     runtime = Runtime(runner, spine.services.database)
     async with listening(spine.services.database, runtime, SystemClock()):
         running = asyncio.create_task(runner.run())
