@@ -12,6 +12,25 @@ from .night import Night
 from .setting_up import new_logins
 from .suspending import note_live, suspended_since
 
+# What a visitor's token may do: look, and take the log along.
+READS = {
+    "label": "visitor of the demo",
+    "days": 1,
+    "permissions": [
+        "grants:lease:read",
+        "identity:company:read",
+        "identity:person:read",
+        "keys:event:read",
+        "keys:exposure:read",
+        "keys:key:read",
+        "ledger:log:export",
+        "plant:cylinder:read",
+        "policy:decision:explain",
+        "system:status:read",
+        "work:permit:read",
+    ],
+}
+
 _reached = False
 
 
@@ -26,7 +45,9 @@ async def go_on(night: Night, folder: RunFolder, url: str, console: Console) -> 
     _reached = True
     permits = [night.permits[part] for part in ("pump", "early", "quick")]
     note_live(folder, night.ptw.events, permits, night.now)
-    _print_hints(console, url, await new_logins(night), [permit.number for permit in permits])
+    token = await night.people["security"].post("/api/v1/tokens", READS)
+    numbers = [permit.number for permit in permits]
+    _print_hints(console, url, await new_logins(night), numbers, token["token"])
     last_wall, last_domain = time.monotonic(), night.now
     while True:
         await asyncio.sleep(1)
@@ -44,7 +65,9 @@ def _follow(night: Night, number: str) -> None:
             night.ptw.sequences[permit.id] += 1
 
 
-def _print_hints(console: Console, url: str, logins: list[tuple[str, str]], permits: list[str]) -> None:
+def _print_hints(
+    console: Console, url: str, logins: list[tuple[str, str]], permits: list[str], token: str
+) -> None:
     console.print()
     console.rule("It goes on")
     console.print(f"Console: {url}")
@@ -55,5 +78,7 @@ def _print_hints(console: Console, url: str, logins: list[tuple[str, str]], perm
         table.add_row(login, password)
     console.print(table)
     console.print(f"Live permits: {', '.join(permits)}. Watch one on its page, and suspend it:")
-    console.print(f"  python -m key2xs_demo suspend {permits[0]}")
+    console.print(f"  .venv/bin/python -m key2xs_demo suspend {permits[0]}")
+    console.print("Or ask from a shell (docs/quickstart.md):")
+    console.print(f"  export KEY2XS_URL={url} KEY2XS_TOKEN={token}", soft_wrap=True)
     console.print("Ctrl-C stops everything.")
