@@ -1,9 +1,8 @@
 """All domain services of one site, built once; what the API, the console and the loops are given."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
 
 from key2xs.core.clock import Clock
 from key2xs.core.database import Database
@@ -20,13 +19,10 @@ from key2xs.keys.exposure_types import ExposureSettings
 from key2xs.keys.kill import Kill
 from key2xs.keys.openers import Openers
 from key2xs.keys.planner import Planner
-from key2xs.keys.port import KeySystemPort, SessionStore
 from key2xs.keys.registry import Registry
 from key2xs.keys.targets import Targets
 from key2xs.ledger import Ledger
 from key2xs.work.desk import Desk
-
-PortFactory: TypeAlias = Callable[[IloqSystem, Settings, SessionStore, Clock], KeySystemPort]
 
 
 @dataclass(frozen=True, slots=True)

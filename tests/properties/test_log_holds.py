@@ -225,3 +225,31 @@ async def test_another_signing_key_does_not_go_on_with_this_log(databases: Datab
             await open_log(log, origin="x", seed=b"y" * 32, copy=copy, at=START)
         await log.close()
         await stage.start()
+
+
+async def test_without_its_copy_a_log_that_published_is_not_trusted(
+    db: Database, log_db: Database, vault: object, tmp_path: Path
+) -> None:
+    """Deleting one file must not hide that an old database was restored."""
+    copy, ledger = CheckpointCopy(tmp_path / "checkpoint"), Ledger(vault)  # type: ignore[arg-type]
+    await open_log(log_db, origin="test/log", seed=SEED, copy=copy, at=START)
+    sequencer = Sequencer(log_db, SEED, b"k" * 32, copy)
+    entry = Entry(
+        kind="test:entry:make",
+        occurred_at=START,
+        recorded_at=START,
+        actor="system:test",
+        subjects=("log:test",),
+    )
+    await db.transact(lambda tx: ledger.record_many(tx, [entry] * 300))
+    while await sequencer.step(START):
+        pass
+    await sequencer.close()
+    assert (await open_log(log_db, origin="test/log", seed=SEED, copy=copy, at=START)).lost is None
+    (tmp_path / "checkpoint").unlink()
+    opened = await open_log(log_db, origin="test/log", seed=SEED, copy=copy, at=START)
+    assert opened.origin == "test/log/2"
+    assert "copy of the checkpoint" in (opened.lost or "")
+    # Asked again before anything was sequenced, it is the same loss and not another one.
+    again = await open_log(log_db, origin="test/log", seed=SEED, copy=copy, at=START)
+    assert (again.origin, again.lost) == (opened.origin, opened.lost)

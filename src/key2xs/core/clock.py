@@ -89,8 +89,3 @@ def require_utc(at: datetime) -> datetime:
         message = "an instant needs a time zone"
         raise ValueError(message)
     return at.astimezone(UTC)
-
-
-def rfc3339(at: datetime) -> str:
-    """Write an instant the one way we write instants: UTC, microseconds, `Z`."""
-    return require_utc(at).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

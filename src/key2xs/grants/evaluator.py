@@ -26,7 +26,7 @@ from key2xs.policy.types import Key, Reason
 from .bases import BasisReader, BasisState
 from .look import BUNDLE_SUBJECT, Look, cut, refused
 from .store import LeaseStore, is_newer
-from .types import BasisKey, EndReason, KeyFacts, Lease, Verdict
+from .types import EndReason, KeyFacts, Lease, Verdict
 
 _SQL = load_queries("key2xs.grants")
 _LOG = logging.getLogger("key2xs.grants")
@@ -359,6 +359,3 @@ def _unit_of(lease: Lease) -> str:
 
 def _uuid(subject: str) -> UUID:
     return UUID(subject.partition(":")[2])
-
-
-__all__ = ["BUNDLE_SUBJECT", "BasisKey", "Evaluator"]

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from key2xs.core.ids import GrantId
 
@@ -44,9 +43,6 @@ class Class:
     name: EventClass
     why: str
     grant_id: GrantId | None = None
-
-
-Trust = Literal["clock", "none"]
 
 
 def classify(evidence: Evidence) -> Class:

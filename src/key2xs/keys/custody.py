@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from key2xs.core.database import Connection
-from key2xs.core.errors import Conflict, NotFound
+from key2xs.core.errors import Conflict
 from key2xs.core.ids import KeyId, PersonId
 from key2xs.core.sql import load_queries
 from key2xs.core.tri import Tri
@@ -138,6 +138,3 @@ class Custody:
 
 def _is_blocked(key: StoredKey, at: datetime) -> bool:
     return key.blocked_at is not None and key.blocked_at <= at
-
-
-__all__ = ["Custody", "NotFound"]

@@ -74,7 +74,6 @@ class EventStore:
         for row in rows:
             prepared = await self._look(
                 tx,
-                row["system_id"],
                 key=await self._key_by_id(tx, row["key_id"]),
                 cylinder_id=row["cylinder_id"],
                 outcome=LockEventOutcome(row["outcome"]),
@@ -121,7 +120,6 @@ class EventStore:
         cylinder_id = await tx.fetchval(_SQL["cylinder_of_lock"], system_id, event.vendor_lock)
         return await self._look(
             tx,
-            system_id,
             key=key_of(key_row) if key_row is not None else None,
             cylinder_id=cylinder_id,
             outcome=event.outcome,
@@ -132,7 +130,6 @@ class EventStore:
     async def _look(
         self,
         tx: Connection,
-        system_id: KeySystemId,  # noqa: ARG002 - kept for messages of several systems
         *,
         key: StoredKey | None,
         cylinder_id: CylinderId | None,

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from key2xs.core.database import Connection
-from key2xs.core.ids import CylinderId, GrantId, KeyId, KeySystemId, PersonId
+from key2xs.core.ids import CylinderId, GrantId, KeySystemId, PersonId
 from key2xs.core.sql import load_queries
 from key2xs.grants.reads import get_lease
 from key2xs.ledger import Entry, Lane, Ledger
@@ -263,6 +263,3 @@ def _basis_without_grant(key: StoredKey) -> str | None:
 
 def _shown(until: datetime) -> str | None:
     return None if until >= FOR_EVER else until.isoformat()
-
-
-__all__ = ["FOR_EVER", "KeyExposure", "KeyId", "Openers", "Pair", "stored_end"]

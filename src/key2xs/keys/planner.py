@@ -14,7 +14,7 @@ from key2xs.plant.service import cylinder_facts
 
 from .carry import CannotCarry, GrantToCarry, KeyLimits, KeyPlan, plan_key
 from .custody import Custody
-from .port import KeyCapabilities, KeyKind, VendorRight
+from .port import KeyCapabilities, VendorRight
 from .program import EMPTY_PROGRAM, Program
 from .registry import right_of
 from .types import StoredKey
@@ -142,6 +142,3 @@ def _wanted(
 
 def _cannot_json(cannot: CannotCarry) -> dict[str, Any]:
     return {"why": str(cannot.why), "locks": sorted(cannot.locks)}
-
-
-__all__ = ["KeyKind", "Planner", "Wanted"]
