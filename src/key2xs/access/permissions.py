@@ -11,6 +11,8 @@ from typing import Final
 class Permission(StrEnum):
     """One thing that can be allowed. Alphabetical."""
 
+    ACCESS_MATRIX_CHANGE = "access:matrix:change"
+    ACCESS_MATRIX_READ = "access:matrix:read"
     ACCESS_TOKEN_MANAGE = "access:token:manage"  # noqa: S105 - a permission's name
     ACCESS_USER_MANAGE = "access:user:manage"
     DEMO_TIME_STEP = "demo:time:step"
@@ -21,13 +23,19 @@ class Permission(StrEnum):
     GRANTS_SET_CONFIRM = "grants:set:confirm"
     GRANTS_SET_PROPOSE = "grants:set:propose"
     IDENTITY_COMPANY_READ = "identity:company:read"
+    IDENTITY_HISTORY_READ = "identity:history:read"
     IDENTITY_PERSON_READ = "identity:person:read"
     IDENTITY_PERSON_REVEAL = "identity:person:reveal"
+    KEYS_ADOPTION_READ = "keys:adoption:read"
+    KEYS_ADOPTION_RUN = "keys:adoption:run"
+    KEYS_BRAKE_CONFIRM = "keys:brake:confirm"
+    KEYS_CABINET_IMPORT = "keys:cabinet:import"
     KEYS_CUSTODY_CHANGE = "keys:custody:change"
     KEYS_EVENT_READ = "keys:event:read"
     KEYS_EXPOSURE_READ = "keys:exposure:read"
     KEYS_KEY_BLOCK = "keys:key:block"
     KEYS_KEY_READ = "keys:key:read"
+    KEYS_SEALED_USE = "keys:sealed:use"
     LEDGER_LOG_EXPORT = "ledger:log:export"
     PLANT_CYLINDER_READ = "plant:cylinder:read"
     PLANT_FILE_IMPORT = "plant:file:import"
@@ -36,7 +44,10 @@ class Permission(StrEnum):
     POLICY_BUNDLE_PROPOSE = "policy:bundle:propose"
     POLICY_BUNDLE_READ = "policy:bundle:read"
     POLICY_DECISION_EXPLAIN = "policy:decision:explain"
+    SAFETY_CHECKIN_RECORD = "safety:checkin:record"
+    SAFETY_HOLD_RELEASE = "safety:hold:release"
     SYSTEM_STATUS_READ = "system:status:read"
+    WORK_PAPER_WRITE = "work:paper:write"
     WORK_PERMIT_READ = "work:permit:read"
 
 
@@ -59,6 +70,7 @@ _READING: Final = frozenset(
         _P.GRANTS_LEASE_READ,
         _P.IDENTITY_COMPANY_READ,
         _P.IDENTITY_PERSON_READ,
+        _P.KEYS_ADOPTION_READ,
         _P.KEYS_EVENT_READ,
         _P.KEYS_EXPOSURE_READ,
         _P.KEYS_KEY_READ,
@@ -74,6 +86,7 @@ PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     # Runs the installation: users, tokens, files. Opens nothing and sees nobody's comings and goings.
     Role.ADMINISTRATOR: frozenset(
         {
+            _P.ACCESS_MATRIX_READ,
             _P.ACCESS_TOKEN_MANAGE,
             _P.ACCESS_USER_MANAGE,
             _P.DEMO_TIME_STEP,
@@ -84,8 +97,9 @@ PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
         }
     ),
     # Reads everything, changes nothing.
-    Role.AUDITOR: _READING | {_P.LEDGER_LOG_EXPORT},
-    Role.PERMIT_ISSUER: _READING | {_P.GRANTS_REQUEST_APPROVE, _P.GRANTS_REQUEST_ASK},
+    Role.AUDITOR: _READING | {_P.ACCESS_MATRIX_READ, _P.LEDGER_LOG_EXPORT},
+    Role.PERMIT_ISSUER: _READING
+    | {_P.GRANTS_REQUEST_APPROVE, _P.GRANTS_REQUEST_ASK, _P.SAFETY_CHECKIN_RECORD, _P.WORK_PAPER_WRITE},
     Role.SECURITY_MANAGER: _READING
     | {
         _P.GRANTS_LEASE_REVOKE,
@@ -93,14 +107,22 @@ PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
         _P.GRANTS_REQUEST_ASK,
         _P.GRANTS_SET_CONFIRM,
         _P.GRANTS_SET_PROPOSE,
+        _P.ACCESS_MATRIX_CHANGE,
+        _P.ACCESS_MATRIX_READ,
+        _P.IDENTITY_HISTORY_READ,
         _P.IDENTITY_PERSON_REVEAL,
+        _P.KEYS_ADOPTION_RUN,
+        _P.KEYS_BRAKE_CONFIRM,
+        _P.KEYS_CABINET_IMPORT,
         _P.KEYS_CUSTODY_CHANGE,
         _P.KEYS_KEY_BLOCK,
+        _P.KEYS_SEALED_USE,
         _P.LEDGER_LOG_EXPORT,
         _P.PLANT_FILE_IMPORT,
         _P.PLANT_ZONE_SWITCH,
         _P.POLICY_BUNDLE_ACTIVATE,
         _P.POLICY_BUNDLE_PROPOSE,
+        _P.SAFETY_HOLD_RELEASE,
     },
     Role.SHIFT_LEADER: _READING
     | {
@@ -110,8 +132,13 @@ PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
         _P.GRANTS_SET_CONFIRM,
         _P.GRANTS_SET_PROPOSE,
         _P.IDENTITY_PERSON_REVEAL,
+        _P.KEYS_BRAKE_CONFIRM,
         _P.KEYS_CUSTODY_CHANGE,
         _P.KEYS_KEY_BLOCK,
+        _P.KEYS_SEALED_USE,
+        _P.SAFETY_CHECKIN_RECORD,
+        _P.SAFETY_HOLD_RELEASE,
+        _P.WORK_PAPER_WRITE,
     },
     Role.SOC: _READING | {_P.GRANTS_LEASE_REVOKE, _P.GRANTS_SET_PROPOSE, _P.KEYS_KEY_BLOCK},
 }

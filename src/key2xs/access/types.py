@@ -9,7 +9,18 @@ from key2xs.core.ids import PersonId, UserId
 
 from .permissions import Permission
 
-ProposalKind: TypeAlias = Literal["mass_revoke", "bundle_activation", "zone_mode"]
+ProposalKind: TypeAlias = Literal[
+    "adopt_keys",
+    "authority_matrix",
+    "bulk_write",
+    "bundle_activation",
+    "history",
+    "mass_revoke",
+    "paper_permit",
+    "release_hold",
+    "remove_last_holder",
+    "zone_mode",
+]
 ProposalState: TypeAlias = Literal["open", "confirmed", "refused", "expired"]
 
 

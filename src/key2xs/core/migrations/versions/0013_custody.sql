@@ -1,0 +1,2 @@
+-- Due times, transfers, crew keys, lost and found, cabinets.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Paper permits, sealed emergency keys, outages and drills.
+SELECT 1;

@@ -1,0 +1,16 @@
+"""The authority matrix, purposes of looking at a person, retention."""
+
+from key2xs.core.migrations.support import refuse_downgrade, run_sql
+
+revision = "0015"
+down_revision = "0014"
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    run_sql(__file__)
+
+
+def downgrade() -> None:
+    """Never: see `refuse_downgrade`."""
+    refuse_downgrade()

@@ -1,0 +1,16 @@
+"""Indexes behind search and the live pages."""
+
+from key2xs.core.migrations.support import refuse_downgrade, run_sql
+
+revision = "0017"
+down_revision = "0016"
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    run_sql(__file__)
+
+
+def downgrade() -> None:
+    """Never: see `refuse_downgrade`."""
+    refuse_downgrade()

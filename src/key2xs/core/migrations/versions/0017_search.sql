@@ -1,0 +1,2 @@
+-- Indexes behind search and the live pages.
+SELECT 1;
