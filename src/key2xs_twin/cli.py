@@ -1,4 +1,4 @@
-"""`key2xs-twin`: serve a synthetic site's iLOQ system with a control interface, or write the site's import files."""
+"""`key2xs-twin`: serve a synthetic site's iLOQ and CLIQ systems with a control interface, or write the site's import files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def serve(
     Args:
         size: how big the site is.
         seed: all chance comes from it.
-        port: the vendor's interface on 127.0.0.1; 0 takes a free one.
+        port: both vendors' interfaces on 127.0.0.1; 0 takes a free one.
         control_port: the control interface on 127.0.0.1; 0 takes a free one.
         start: virtual time at the beginning, RFC 3339 with offset.
         exact: a world without clock errors and latency.
@@ -52,7 +52,8 @@ def serve(
     if begin.tzinfo is None:
         raise SystemExit("--start needs an offset, for example 2026-07-01T17:00:00+02:00")
     physics = Physics.exact() if exact else Physics()
-    world = World(seed, begin, physics=physics, site=generate_site(size, seed).iloq_inventory())
+    site = generate_site(size, seed)
+    world = World(seed, begin, physics=physics, site=site.iloq_inventory(), cliq=site.cliq_inventory())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(TwinServer(world, port, control_port, announce=_say).serve())
 

@@ -6,7 +6,6 @@ calls and never inside one. Time stands still unless somebody says `advance`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -16,10 +15,15 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.exceptions import ClientException, HTTPException
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
+from key2xs_twin.cliq.edge import CliqApp
+from key2xs_twin.cliq.errors import CliqError
+from key2xs_twin.cliq.server import PREFIX as CLIQ_PREFIX
+from key2xs_twin.directory import Directory, NotFoundError
+from key2xs_twin.edge import AsgiApp, Message, Receiver, Sender
 from key2xs_twin.faults import Fault
 from key2xs_twin.iloq.edge import IloqApp
 from key2xs_twin.iloq.errors import ApiError
-from key2xs_twin.people import Act, Directory, Done, NotFoundError, Scenario
+from key2xs_twin.people import Act, Done, Scenario
 from key2xs_twin.time import NEVER
 
 if TYPE_CHECKING:
@@ -27,11 +31,6 @@ if TYPE_CHECKING:
     from key2xs_twin.world import World
 
 JsonObject = dict[str, Any]
-# ASGI as the vendor's bare application spells it; Litestar's own types are narrower.
-Message = MutableMapping[str, Any]
-Receiver = Callable[[], Awaitable[Message]]
-Sender = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[Message, Receiver, Sender], Awaitable[None]]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -82,13 +81,26 @@ class CountedApp:
             self.open_calls -= 1
 
 
+@dataclass(frozen=True, slots=True)
+class VendorApps:
+    """Both makers' interfaces on one port: the path says whom a call is for."""
+
+    iloq: AsgiApp
+    cliq: AsgiApp
+
+    async def __call__(self, scope: Message, receive: Receiver, send: Sender) -> None:
+        """Pass one call on."""
+        for_cliq = scope["type"] == "http" and scope["path"].startswith(CLIQ_PREFIX)
+        await (self.cliq if for_cliq else self.iloq)(scope, receive, send)
+
+
 class TwinControl:
     """One world with its vendor application and its control application."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.scenario = Scenario(world)
-        self.vendor = CountedApp(IloqApp(world.iloq))
+        self.vendor = CountedApp(VendorApps(IloqApp(world.iloq), CliqApp(world.cliq)))
         self.app = cast("AsgiApp", self._application())
 
     def _application(self) -> Litestar:
@@ -105,7 +117,12 @@ class TwinControl:
                 get("/control/openings")(self.openings),
             ],
             openapi_config=None,
-            exception_handlers={NotFoundError: _refuse, ValueError: _refuse, ApiError: _refuse},
+            exception_handlers={
+                NotFoundError: _refuse,
+                ValueError: _refuse,
+                ApiError: _refuse,
+                CliqError: _refuse,
+            },
         )
 
     async def advance(self, data: JSONBody[Advance]) -> JsonObject:
@@ -164,14 +181,14 @@ class TwinControl:
 
     async def who(self, lock: FromQuery[str], at: FromQuery[datetime | None] = None) -> JsonObject:
         """Which keys would open this lock at an instant, by device truth."""
-        lock_id, instant = Directory(self.world).lock(lock), _aware(at) or self.world.now
+        find = Directory(self.world)
+        lock_id, instant = find.lock(lock), _aware(at) or self.world.now
         keys = self.world.oracle.who_can_open(lock_id, instant)
-        records = self.world.iloq.state.keys
         return {
             "lock": str(lock_id),
             "at": _text(instant),
             "keys": [
-                {"key": str(key), "stamp": records[key].stamp, "person": self.world.holders.get(key)}
+                {"key": str(key), "stamp": find.stamp(key), "person": self.world.holders.get(key)}
                 for key in keys
             ],
         }
@@ -195,11 +212,11 @@ class TwinControl:
         return state
 
     def _opening(self, opening: Opening) -> JsonObject:
-        key = self.world.iloq.state.keys.get(opening.key_id) if opening.key_id else None
+        find = Directory(self.world)
         return {
             **_opening(opening),
-            "marking": self.world.locks[opening.lock_id].stamp,
-            "stamp": key.stamp if key is not None else None,
+            "marking": find.marking(opening.lock_id),
+            "stamp": find.stamp(opening.key_id),
         }
 
 

@@ -39,7 +39,8 @@ class Fault:
     """One rule. Without ``nth`` or ``probability`` it hits every matching call, at most ``times`` times.
 
     ``operation`` is a method and a path in which ``*`` stands for one segment; a method ``*`` means any:
-    ``PUT Keys/*/SecurityAccesses``, ``* Blacklists/*/*``, ``* **`` for everything.
+    ``PUT Keys/*/SecurityAccesses``, ``* Blacklists/*/*``, ``* **`` for everything. Paths of CLIQ begin with ``cliq/``:
+    ``PUT cliq/keys/*/plan``, ``* cliq/**``.
     """
 
     operation: str

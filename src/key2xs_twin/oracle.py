@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from key2xs_twin.cliq.oracle import CliqOracle
 from key2xs_twin.devices import meeting, windows
 from key2xs_twin.devices.decision import slot_clock
 from key2xs_twin.devices.kinds import KeyKind
-from key2xs_twin.devices.program import newer
+from key2xs_twin.devices.program import Program, newer
 from key2xs_twin.time import NEVER, DeviceClock
 
 if TYPE_CHECKING:
@@ -31,6 +32,16 @@ class Oracle:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._cliq = CliqOracle(world.cliq_field)
+
+    def _is_cliq(self, key_id: UUID, lock_id: UUID) -> bool:
+        """Whether both are CLIQ; a key of one maker never opens a lock of the other."""
+        field = self._world.cliq_field
+        return key_id in field.keys and lock_id in field.cylinders
+
+    def _is_mixed(self, key_id: UUID, lock_id: UUID) -> bool:
+        field = self._world.cliq_field
+        return (key_id in field.keys) is not (lock_id in field.cylinders)
 
     def can_open(self, key_id: UUID, lock_id: UUID, at: datetime) -> bool:
         """Whether the key would open the lock at ``at``.
@@ -41,6 +52,8 @@ class Oracle:
         """
         if at < self._world.now:
             raise ValueError("the oracle looks forward only")
+        if self._is_cliq(key_id, lock_id):
+            return bool(self._cliq.openable(key_id, lock_id, at, at + timedelta(microseconds=1)))
         return any(begin <= at < end for begin, end in self.openable(key_id, lock_id))
 
     def latest_opening(self, key_id: UUID, lock_id: UUID, frm: datetime) -> datetime | None:
@@ -49,6 +62,8 @@ class Oracle:
         Just before the answer an attempt opens, at the answer it does not. ``None``: there is no end.
         :data:`key2xs_twin.time.NEVER`: it cannot open at any instant from ``frm`` on.
         """
+        if self._is_cliq(key_id, lock_id):
+            return self._cliq.latest_opening(key_id, lock_id, frm)
         ends = [end for _, end in windows.intersect(self.openable(key_id, lock_id), [(frm, windows.FUTURE)])]
         if not ends:
             return NEVER
@@ -56,14 +71,19 @@ class Oracle:
 
     def who_can_open(self, lock_id: UUID, at: datetime) -> list[UUID]:
         """Keys that would open this lock at ``at``."""
-        return [key_id for key_id in self._world.keys if self.can_open(key_id, lock_id, at)]
+        keys = (*self._world.keys, *self._world.cliq_field.keys)
+        return [key_id for key_id in keys if self.can_open(key_id, lock_id, at)]
 
     def openable(self, key_id: UUID, lock_id: UUID) -> list[Interval]:
-        """All instants from now on at which the key would open the lock."""
+        """All instants from now on at which the key would open the lock; with a CLIQ schedule, of 400 days."""
         world = self._world
+        if self._is_mixed(key_id, lock_id):
+            return []
+        if self._is_cliq(key_id, lock_id):
+            return self._cliq.openable(key_id, lock_id, world.now)
         key, lock = world.keys[key_id], world.locks[lock_id]
-        program = key.program
-        if program is None or key.emptied or program.right_ids.isdisjoint(lock.right_ids):
+        program = self._program_at_meeting(key, lock)
+        if program is None or program.right_ids.isdisjoint(lock.right_ids):
             return []
         if key_id in self._list_at_meeting(key, lock):
             return []
@@ -78,6 +98,15 @@ class Oracle:
             judged = _as_judged(clock, key, world)
             result = self._cut_by_slots(result, program.starts_lg, program.ends_lg, judged)
         return self._cut_by_server(result, key_id, lock) if lock.online_required else result
+
+    def _program_at_meeting(self, key: KeyDevice, lock: LockDevice) -> Program | None:
+        """The program in the key when it is judged: at a hot spot a metal key first gets what waits for it."""
+        record = self._world.iloq.state.keys.get(key.key_id)
+        programs = lock.hot_spot and lock.network_up and key.kind is KeyKind.METAL
+        if programs and record is not None and record.packet is not None:
+            packet = record.packet
+            return None if packet.empties else packet.plan.program(packet.number)
+        return None if key.emptied else key.program
 
     def _list_at_meeting(self, key: KeyDevice, lock: LockDevice) -> frozenset[UUID]:
         """The block list in force after the two have met: an online lock takes the server's first."""

@@ -9,9 +9,10 @@ import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
-from uuid import UUID
 
-import msgspec
+from key2xs_twin.cliq.deeds import CliqDeed, carry_out
+from key2xs_twin.deed import Deed
+from key2xs_twin.directory import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,11 +21,7 @@ if TYPE_CHECKING:
     from key2xs_twin.world import World
 
 
-class _Act(msgspec.Struct, frozen=True, tag_field="act", forbid_unknown_fields=True, kw_only=True):
-    """Something somebody does. Things are named by what is printed on them, or by their vendor id."""
-
-
-class Present(_Act, frozen=True, tag="present", kw_only=True):
+class Present(Deed, frozen=True, tag="present", kw_only=True):
     """Hold a key to a lock; a named person walks there first."""
 
     key: str
@@ -32,65 +29,65 @@ class Present(_Act, frozen=True, tag="present", kw_only=True):
     person: str = ""
 
 
-class Sync(_Act, frozen=True, tag="sync", kw_only=True):
+class Sync(Deed, frozen=True, tag="sync", kw_only=True):
     """Bring a key to the server: FobApp, programmer, or a phone's own network."""
 
     key: str
 
 
-class CutNetwork(_Act, frozen=True, tag="cut_network", kw_only=True):
+class CutNetwork(Deed, frozen=True, tag="cut_network", kw_only=True):
     """A phone or an online lock loses its network."""
 
     thing: str
 
 
-class RestoreNetwork(_Act, frozen=True, tag="restore_network", kw_only=True):
+class RestoreNetwork(Deed, frozen=True, tag="restore_network", kw_only=True):
     """The network is back."""
 
     thing: str
 
 
-class HandOver(_Act, frozen=True, tag="hand_over", kw_only=True):
+class HandOver(Deed, frozen=True, tag="hand_over", kw_only=True):
     """Give a key to a person; no book changes by that."""
 
     key: str
     person: str
 
 
-class Lose(_Act, frozen=True, tag="lose", kw_only=True):
+class Lose(Deed, frozen=True, tag="lose", kw_only=True):
     """The holder no longer has the key; it goes on working."""
 
     key: str
 
 
-class Move(_Act, frozen=True, tag="move", kw_only=True):
+class Move(Deed, frozen=True, tag="move", kw_only=True):
     """Walk to a place."""
 
     person: str
     place: str
 
 
-class ProgrammerVisit(_Act, frozen=True, tag="programmer_visit", kw_only=True):
+class ProgrammerVisit(Deed, frozen=True, tag="programmer_visit", kw_only=True):
     """Somebody holds a programmer to a lock."""
 
     lock: str
 
 
-class UnexplainedOpening(_Act, frozen=True, tag="unexplained_opening", kw_only=True):
+class UnexplainedOpening(Deed, frozen=True, tag="unexplained_opening", kw_only=True):
     """A lock opens though nobody was let in: with a key in nobody's books (a row), or mechanically (no row)."""
 
     lock: str
     how: Literal["mechanical", "unknown_key"] = "unknown_key"
 
 
-class SetClock(_Act, frozen=True, tag="set_clock", kw_only=True):
+class SetClock(Deed, frozen=True, tag="set_clock", kw_only=True):
     """Make a device's clock wrong by so many seconds."""
 
     thing: str
     offset_s: float
 
 
-class OutOfBand(_Act, frozen=True, tag="out_of_band", kw_only=True):
+class OutOfBand(Deed, frozen=True, tag="out_of_band", kw_only=True):
     """The vendor's administrator works behind the product's back; `what` says how, the rest as it needs."""
 
     what: Literal[
@@ -125,6 +122,7 @@ Act: TypeAlias = (
     | UnexplainedOpening
     | SetClock
     | OutOfBand
+    | CliqDeed
 )
 
 
@@ -136,60 +134,6 @@ class Done:
     act: Act
     worked: bool | None = None
     opening: Opening | None = None
-
-
-class NotFoundError(LookupError):
-    """No key, lock, right or person has this name."""
-
-
-class Directory:
-    """Finds things in a world by stamp, marking, name or id; looks each time, so new things are found too."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def key(self, name: str) -> UUID:
-        """A key by its stamp or its id."""
-        records = self._world.iloq.state.keys
-        found = _as_id(name)
-        if found in records:
-            return found
-        return _only("key", name, (k for k, record in records.items() if record.stamp == name))
-
-    def lock(self, name: str) -> UUID:
-        """A lock by its marking or its id."""
-        locks = self._world.locks
-        found = _as_id(name)
-        if found in locks:
-            return found
-        return _only("lock", name, (k for k, device in locks.items() if device.stamp == name))
-
-    def thing(self, name: str) -> UUID:
-        """A key or a lock."""
-        try:
-            return self.lock(name)
-        except NotFoundError:
-            return self.key(name)
-
-    def right(self, name: str) -> UUID:
-        """An access right by its name or its id."""
-        rights = self._world.iloq.state.rights
-        found = _as_id(name)
-        if found in rights:
-            return found
-        return _only("right", name, (k for k, spec in rights.items() if spec.name == name))
-
-    def person(self, name: str) -> UUID | None:
-        """A person of the vendor's books by external id; None for an empty name."""
-        if not name:
-            return None
-        persons = self._world.iloq.state.persons
-        return _only("person", name, (k for k, spec in persons.items() if spec.external_person_id == name))
-
-    def place_of(self, lock_id: UUID) -> str:
-        """Where a lock is: its access point."""
-        spec = self._world.iloq.state.locks[lock_id].spec
-        return spec.description or spec.stamp
 
 
 def perform(world: World, act: Act) -> Done:
@@ -214,8 +158,11 @@ def perform(world: World, act: Act) -> Done:
             return Done(world.now, act, opening.ok, opening)
         case OutOfBand():
             _out_of_band(world, find, act)
-        case _:
+        case Move() | CutNetwork() | RestoreNetwork() | HandOver() | Lose() | ProgrammerVisit() | SetClock():
             _simple(world, find, act)
+        case _:
+            worked, cliq_opening = carry_out(world, find, act)
+            return Done(world.now, act, worked, cliq_opening)
     return Done(world.now, act)
 
 
@@ -326,17 +273,3 @@ class Scenario:
         done = perform(self.world, act)
         self.done.append(done)
         return done
-
-
-def _as_id(name: str) -> UUID | None:
-    try:
-        return UUID(name)
-    except ValueError:
-        return None
-
-
-def _only(kind: str, name: str, found: Iterable[UUID]) -> UUID:
-    ids = list(found)
-    if len(ids) != 1:
-        raise NotFoundError(f"{len(ids) or 'no'} {kind}{'s' if len(ids) > 1 else ''} named {name!r}")
-    return ids[0]

@@ -33,6 +33,10 @@ class Physics:
     lock_offset_s: float = 20.0  # a lock clock is off by at most this, seeded
     phone_offset_s: float = 1.0
     drift_s_per_day: float = 1.0  # every clock drifts by at most this, seeded
+    cliq_offset_s: float = 1.0  # a CLIQ key's clock is off by at most this when freshly set, seeded
+    connect_opens_without_network: bool = False  # a Connect key that must ask and cannot
+    lapsed_revives_offline: bool = True  # an updater without network prolongs a key that has lapsed already
+    stale_block_list_stops_offline: bool = True  # an updater whose block list is too old prolongs no key
 
     @staticmethod
     def exact() -> Physics:
@@ -44,4 +48,5 @@ class Physics:
             lock_offset_s=0.0,
             phone_offset_s=0.0,
             drift_s_per_day=0.0,
+            cliq_offset_s=0.0,
         )

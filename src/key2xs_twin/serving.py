@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from key2xs_twin.control import Message, Receiver, Sender, TwinControl
+from key2xs_twin.control import TwinControl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from key2xs_twin.edge import Message, Receiver, Sender
     from key2xs_twin.world import World
 
 HOST = "127.0.0.1"  # the twin knows no passwords worth the name; it never listens to a network
@@ -21,7 +22,7 @@ HOST = "127.0.0.1"  # the twin knows no passwords worth the name; it never liste
 
 @dataclass(slots=True)
 class TwinServer:
-    """The vendor's interface on one port, the control interface on another; port 0 takes a free one.
+    """Both vendors' interfaces on one port, the control interface on another; port 0 takes a free one.
 
     `announce` is called once with the ready line when both ports answer.
     """
@@ -66,6 +67,9 @@ class TwinServer:
             "customer_code": account.customer_code,
             "user_name": account.user_name,
             "password": account.password,
+            "cliq": f"http://{HOST}:{self.port}",  # before /cliq-sim/v1
+            "cliq_client": self.world.cliq.account.client,
+            "cliq_secret": self.world.cliq.account.secret,
             "now": self.world.now.isoformat(),
         }
         return json.dumps(ready)

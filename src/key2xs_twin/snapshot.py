@@ -28,8 +28,27 @@ def snapshot(world: World) -> dict[str, Any]:
         "blocks": state.blocks,
         "log": state.log,
         "tags": [state.tags[tag_id] for tag_id in sorted(state.tags)],
+        "cliq": _cliq(world),
         "calls": sorted(world.iloq.calls.items()),
         "faults": world.faults.fired(),
+    }
+
+
+def _cliq(world: World) -> dict[str, Any]:
+    field, state = world.cliq_field, world.cliq.state
+    return {
+        "keys": [field.keys[each] for each in sorted(field.keys)],
+        "cylinders": [field.cylinders[each] for each in sorted(field.cylinders)],
+        "updaters": [field.updaters[each] for each in sorted(field.updaters)],
+        "programming_keys": [field.programming_keys[each] for each in sorted(field.programming_keys)],
+        "books": [state.keys[each] for each in sorted(state.keys)],
+        "installed": [state.cylinders[each] for each in sorted(state.cylinders)],
+        "groups": [state.groups[each] for each in sorted(state.groups)],
+        "hung_up": [state.updaters[each] for each in sorted(state.updaters)],
+        "carriers": [state.programming_keys[each] for each in sorted(state.programming_keys)],
+        "jobs": list(state.jobs.values()),
+        "events": state.events,
+        "calls": sorted(world.cliq.calls.items()),
     }
 
 

@@ -11,6 +11,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from key2xs_twin.cliq.acts import CliqActs
+from key2xs_twin.cliq.field import CliqField
+from key2xs_twin.cliq.inventory import CliqSite
+from key2xs_twin.cliq.out_of_band import CliqOutOfBand
+from key2xs_twin.cliq.server import CliqServer
+from key2xs_twin.cliq.things import CliqReason
 from key2xs_twin.devices import meeting
 from key2xs_twin.devices.decision import decide
 from key2xs_twin.devices.kinds import KeyKind
@@ -27,20 +33,27 @@ from key2xs_twin.snapshot import digest, snapshot
 from key2xs_twin.time import DeviceClock, Scheduled, TwinTime, drift_from_seconds_per_day
 
 if TYPE_CHECKING:
+    from key2xs_twin.cliq.settings import CliqSettings
     from key2xs_twin.iloq.inventory import KeySpec, LockSpec
     from key2xs_twin.iloq.settings import IloqSettings
     from key2xs_twin.iloq.state import KeyRecord
 
+_OPENS = frozenset({Reason.OK, Reason.UNKNOWN_KEY, Reason.MECHANICAL, CliqReason.OK})
 
-class World:
-    """One simulated site with one iLOQ locking system.
+
+class World(CliqActs):
+    """One simulated site with one iLOQ and one CLIQ locking system.
+
+    Keys and locks of both are named by ids, so the acts are the same for both.
 
     Args:
         seed: all chance comes from it.
         start: true time at the beginning (aware).
         physics: which of the doubtful physical truths hold.
-        site: account and contents; without it an empty locking system with the default account.
-        settings: how the vendor's server behaves.
+        site: iLOQ account and contents; without it an empty locking system with the default account.
+        settings: how the iLOQ server behaves.
+        cliq: CLIQ account and contents; without it an empty locking system.
+        cliq_settings: how the CLIQ server behaves.
 
     """
 
@@ -52,6 +65,8 @@ class World:
         physics: Physics | None = None,
         site: IloqSite | None = None,
         settings: IloqSettings | None = None,
+        cliq: CliqSite | None = None,
+        cliq_settings: CliqSettings | None = None,
     ) -> None:
         self.rng = Randomness(seed)
         self.time = TwinTime(start)
@@ -65,11 +80,18 @@ class World:
         account = site if site is not None else IloqSite(lock_group_id=self.rng.uuid("lock group"))
         self.iloq = IloqServer(self.time, self.rng, account, settings=settings, faults=self.faults)
         self.iloq.devices = self
+        cliq_account = cliq if cliq is not None else CliqSite()
+        self.cliq = CliqServer(self.time, self.rng, cliq_account, settings=cliq_settings, faults=self.faults)
+        self.cliq_field = CliqField(self.cliq, self.physics, self.rng)
+        self.cliq.devices = self.cliq_field
+        self.cliq_out_of_band = CliqOutOfBand(self.cliq)
         self.oracle = Oracle(self)
         self.out_of_band = OutOfBand(self)
         self._visits: dict[UUID, Scheduled] = {}
         if site is not None:
             self.iloq.load_site(site)
+        self.cliq.load_site(cliq_account)
+        self.holders.update((key.key_id, key.holder) for key in cliq_account.keys)
 
     @property
     def now(self) -> datetime:
@@ -112,6 +134,7 @@ class World:
             respects_time_limits=spec.respects_time_limits,
             online=spec.online,
             online_required=spec.online_required,
+            hot_spot=spec.hot_spot,
             ring=deque(maxlen=self.physics.ring_rows),
             blocks=self.iloq.state.blocks.packet,
         )
@@ -224,10 +247,14 @@ class World:
         """Hold a key to a lock, now or at a later instant to which the world then moves."""
         if at is not None:
             self.advance_to(at)
+        if key_id in self.cliq_field.keys or lock_id in self.cliq_field.cylinders:
+            return self._present_cliq(key_id, lock_id)
         key, lock, now = self.keys[key_id], self.locks[lock_id], self.now
         self._settle(key)
         if lock.online:
             self._update_online_lock(lock)
+        if lock.hot_spot and lock.network_up and key.kind is KeyKind.METAL:
+            self._contact(key)
         if key.program is not None and not key.emptied:
             meeting.exchange_blocks(key, lock, self.physics)
         reason = decide(
@@ -235,7 +262,7 @@ class World:
         )
         row = meeting.write_row(lock, key, reason, now, self.physics)
         self._take_rows(key, lock, row)
-        return self._remember(reason, lock_id, key_id, row)
+        return self._remember(reason, lock_id, key_id, row.log_id)
 
     def _take_rows(self, key: KeyDevice, lock: LockDevice, row: AuditRow) -> None:
         if lock.online and lock.network_up:
@@ -249,21 +276,29 @@ class World:
             key.carried.append(CarriedRow(row=row, read_at=self.now))
         self._visit_soon(key)
 
-    def _remember(self, reason: Reason, lock_id: UUID, key_id: UUID | None, row: AuditRow | None) -> Opening:
+    def _remember(
+        self, reason: Reason | CliqReason, lock_id: UUID, key_id: UUID | None, log_id: UUID | None
+    ) -> Opening:
         opening = Opening(
-            ok=reason in {Reason.OK, Reason.UNKNOWN_KEY, Reason.MECHANICAL},
+            ok=reason in _OPENS,
             reason=reason,
             at=self.now,
             lock_id=lock_id,
             key_id=key_id,
             person=self.holders.get(key_id) if key_id is not None else None,
-            log_id=row.log_id if row is not None else None,
+            log_id=log_id,
         )
         self.openings.append(opening)
         return opening
 
     def sync(self, key_id: UUID) -> bool:
-        """Bring a key to the server: a phone needs network, a fob the FobApp, a metal key a programmer."""
+        """Bring a key to the server: a phone needs network, a fob the FobApp, a metal key a programmer.
+
+        A CLIQ Connect key is updated by its holder's phone; another CLIQ key goes to an updater.
+        """
+        phone_id = self.cliq_field.updater_of(key_id)
+        if phone_id is not None:
+            return self.present_at_updater(key_id, phone_id)
         key = self.keys[key_id]
         if key.is_phone and not key.network_up:
             return False
@@ -271,7 +306,14 @@ class World:
         return True
 
     def cut_network(self, thing_id: UUID) -> None:
-        """A phone or an online lock loses its network; what was under way does not arrive."""
+        """A phone, an online lock or a CLIQ updater loses its network; what was under way does not arrive.
+
+        For a Connect key it is the network of its phone.
+        """
+        updater_id = self.cliq_field.updater_of(thing_id)
+        if updater_id is not None:
+            self.cliq_field.cut_network(updater_id)
+            return
         if thing_id in self.keys:
             key = self.keys[thing_id]
             self._settle(key)
@@ -284,6 +326,10 @@ class World:
 
     def restore_network(self, thing_id: UUID) -> None:
         """The network is back: the phone visits the server at once, the lock delivers its rows."""
+        updater_id = self.cliq_field.updater_of(thing_id)
+        if updater_id is not None:
+            self.cliq_field.restore_network(updater_id)
+            return
         if thing_id in self.keys:
             key = self.keys[thing_id]
             if not key.is_phone:
@@ -300,7 +346,13 @@ class World:
         self.holders[key_id] = None
 
     def programmer_visit(self, lock_id: UUID) -> None:
-        """Somebody holds a programmer to the lock: plan and block list in, all rows out, clock set."""
+        """Somebody holds a programmer to the lock: plan and block list in, all rows out, clock set.
+
+        At a CLIQ cylinder it is the vendor's administrator with a programming key of his own: planned groups in, rows out.
+        """
+        if lock_id in self.cliq_field.cylinders:
+            self.cliq_field.program_cylinder(lock_id)
+            return
         lock, record = self.locks[lock_id], self.iloq.state.locks[lock_id]
         lock.right_ids = record.programmed_right_ids = record.right_ids
         lock.blocks = newer(lock.blocks, self.iloq.state.blocks.packet)
@@ -316,15 +368,20 @@ class World:
 
     def open_with_unknown_key(self, lock_id: UUID) -> Opening:
         """A key opens that is in nobody's books: a row without key identity."""
+        if lock_id in self.cliq_field.cylinders:
+            raise ValueError("a key in nobody's books opens no CLIQ cylinder: see present_foreign_key")
         lock = self.locks[lock_id]
         row = meeting.write_row(lock, None, Reason.UNKNOWN_KEY, self.now, self.physics)
         if lock.online and lock.network_up:
             self._upload(meeting.unread_rows(lock, self.now))
-        return self._remember(Reason.UNKNOWN_KEY, lock_id, None, row)
+        return self._remember(Reason.UNKNOWN_KEY, lock_id, None, row.log_id)
 
     def set_clock(self, thing_id: UUID, offset: timedelta) -> None:
         """Make a device's clock wrong by ``offset``: a holder who turns his phone back, a bad installer."""
-        clock = self.keys[thing_id].clock if thing_id in self.keys else self.locks[thing_id].clock
+        keyed = self.cliq_field.keys.get(thing_id) or self.keys.get(thing_id)
+        clock = keyed.clock if keyed is not None else None
+        if keyed is None and thing_id not in self.cliq_field.cylinders:
+            clock = self.locks[thing_id].clock
         if clock is None:
             raise ValueError("this lock has no clock")
         clock.correct(self.now)

@@ -10,13 +10,12 @@ import msgspec
 import pytest
 
 from key2xs_twin.devices.things import Reason
+from key2xs_twin.directory import Directory, NotFoundError
 from key2xs_twin.people import (
     Act,
     CutNetwork,
-    Directory,
     HandOver,
     Lose,
-    NotFoundError,
     OutOfBand,
     Present,
     ProgrammerVisit,

@@ -30,6 +30,12 @@ def test_serve_prints_one_ready_line_answers_on_both_ports_and_ends_on_a_signal(
                 assert state["now"] == ready["now"] == "2026-07-01T15:00:00+00:00"
                 body = {"CustomerCode": ready["customer_code"]}
                 assert http.post(f"{ready['iloq']}/api/v2/Url/GetUrl", json=body).status_code == 200
+                account = {"client": ready["cliq_client"], "secret": ready["cliq_secret"]}
+                session = http.post(f"{ready['cliq']}/cliq-sim/v1/sessions", json=account).json()["session"]
+                system = http.get(
+                    f"{ready['cliq']}/cliq-sim/v1/system", headers={"X-Session": session}
+                ).json()
+                assert (system["name"], system["interface"]) == ("RTX-CLIQ", "simulated")
                 # The vendor's port knows nothing of the control interface, and the other way round.
                 crossed = ready["control"].removesuffix("/control") + "/iloqws/api/v2/Version"
                 assert http.get(crossed).status_code == 404

@@ -6,11 +6,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from key2xs_twin.devices.kinds import KeyKind, LockType
 from key2xs_twin.devices.program import NO_BLOCKS, BlockCopy, Program
 from key2xs_twin.time import DeviceClock
+
+if TYPE_CHECKING:
+    from key2xs_twin.cliq.things import CliqReason
 
 
 class Reason(StrEnum):
@@ -27,6 +31,7 @@ class Reason(StrEnum):
     SERVER_REFUSED = "server_refused"
     UNKNOWN_KEY = "unknown_key"
     MECHANICAL = "mechanical"
+    OTHER_SYSTEM = "other_system"  # a key of one maker at a lock of the other
 
 
 class TypeBit(IntEnum):
@@ -114,6 +119,7 @@ class LockDevice:
     online: bool
     online_required: bool
     ring: deque[AuditRow]
+    hot_spot: bool = False
     network_up: bool = True
     blocks: BlockCopy = NO_BLOCKS
     going_counter: int = 0
@@ -123,10 +129,10 @@ class LockDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """One attempt at one lock, as it truly happened."""
+    """One attempt at one lock of either maker, as it truly happened. ``log_id`` names the row it left."""
 
     ok: bool
-    reason: Reason
+    reason: Reason | CliqReason
     at: datetime
     lock_id: UUID
     key_id: UUID | None = None

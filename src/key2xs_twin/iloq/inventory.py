@@ -75,7 +75,8 @@ class LockSpec:
     """A lock as installed: its rights on the device equal the planned ones on day one.
 
     ``online`` means behind a network module (rows and block lists travel at once);
-    ``online_required`` means that the lock asks the server at every opening and refuses without an answer.
+    ``online_required`` means that the lock asks the server at every opening and refuses without an answer;
+    ``hot_spot`` that its network module programs metal keys that are presented there.
     """
 
     flock_id: UUID
@@ -85,6 +86,7 @@ class LockSpec:
     respects_time_limits: bool = True
     online: bool = False
     online_required: bool = False
+    hot_spot: bool = False
     security_access_ids: frozenset[UUID] = frozenset()
     zone_id: UUID | None = None
     serial_number: int = 0

@@ -24,6 +24,7 @@ ERROR_TEXTS = {
     Reason.SERVER_REFUSED: (17, "Online authentication refused"),
     Reason.UNKNOWN_KEY: (18, "Unknown key"),
     Reason.MECHANICAL: (0, ""),
+    Reason.OTHER_SYSTEM: (0, ""),
 }
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from key2xs_twin.devices.things import AuditRow
+from key2xs_twin.edge import Answer
 from key2xs_twin.faults import FaultPlan
 from key2xs_twin.iloq import keys as key_life, logs
 from key2xs_twin.iloq.errors import ApiError
@@ -52,13 +53,7 @@ class ApiRequest:
         return f"{self.method} {self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiAnswer:
-    """One HTTP answer."""
-
-    status: int
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = (("content-type", "application/json; charset=utf-8"),)
+ApiAnswer = Answer
 
 
 class DeviceSide(Protocol):

@@ -1,8 +1,10 @@
 """The synthetic site: who and what exists, and the files that the product imports. Contract: README.md here."""
 
+from .big import big_inventory, big_records
 from .files import COLUMNS, records, rows, write_csv
 from .generate import generate_site
 from .inventory import iloq_inventory
+from .inventory_cliq import cliq_inventory
 from .model import (
     AccessPoint,
     Area,
@@ -10,13 +12,16 @@ from .model import (
     AssetCylinder,
     Company,
     Cylinder,
+    CylinderGroup,
     Duty,
     Key,
     Person,
+    ProgrammingKey,
     Qualification,
     Shift,
     Site,
     Unit,
+    Updater,
     VendorRight,
     Zone,
 )
@@ -29,15 +34,21 @@ __all__ = [
     "AssetCylinder",
     "Company",
     "Cylinder",
+    "CylinderGroup",
     "Duty",
     "Key",
     "Person",
+    "ProgrammingKey",
     "Qualification",
     "Shift",
     "Site",
     "Unit",
+    "Updater",
     "VendorRight",
     "Zone",
+    "big_inventory",
+    "big_records",
+    "cliq_inventory",
     "generate_site",
     "iloq_inventory",
     "records",

@@ -136,7 +136,7 @@ def rows(site: Site, kind: str) -> Iterator[Row]:
             (d.person_scheme, d.person_ref, d.role, d.unit, d.starts_at.isoformat(), d.ends_at.isoformat())
             for d in site.duties
         ),
-        "keys": lambda: ((site.locking_system_id, k.stamp, k.id, k.kind, k.purpose) for k in site.keys),
+        "keys": lambda: _keys(site),
     }
     return makers[kind]()
 
@@ -147,8 +147,8 @@ def _cylinders(site: Site) -> Iterator[Row]:
         point = points[c.access_point_id]
         yield (
             c.id,
-            site.locking_system_id,
-            "iloq",
+            site.locking_system_of(c),
+            c.vendor,
             c.marking,
             c.cylinder_type,
             point.id,
@@ -167,6 +167,12 @@ def _cylinders(site: Site) -> Iterator[Row]:
             str(c.criticality),
             c.safety_role,
         )
+
+
+def _keys(site: Site) -> Iterator[Row]:
+    for system, keys in ((site.locking_system_id, site.keys), (site.cliq_system, site.cliq_keys)):
+        for key in keys:
+            yield (system, key.stamp, key.id, key.kind, key.purpose)
 
 
 def _people(site: Site) -> Iterator[Row]:

@@ -6,6 +6,7 @@ import random
 from datetime import date
 from zoneinfo import ZoneInfo
 
+from .cliq import SYSTEM, build_cliq
 from .model import Site
 from .plant import SITE_CODE, build_plant, new_guid
 from .rights import build_keys, build_rights
@@ -31,6 +32,7 @@ def generate_site(
     sizes = SIZES[size]
     plant = build_plant(sizes, _stream(size, seed, "plant"))
     workforce = build_workforce(sizes, _stream(size, seed, "workforce"), first_day)
+    cliq = build_cliq(sizes, plant, workforce.people, _stream(size, seed, "cliq"))
     shifts = build_shifts(first_day, days, ZoneInfo(TIME_ZONE))
     return Site(
         size=size,
@@ -54,6 +56,11 @@ def generate_site(
         duties=build_duties(shifts, workforce.people, plant.units),
         keys=build_keys(sizes, workforce.people, _stream(size, seed, "keys")),
         rights=build_rights(plant, _stream(size, seed, "rights")),
+        cliq_system=SYSTEM,
+        cliq_groups=cliq.groups,
+        cliq_keys=cliq.keys,
+        updaters=cliq.updaters,
+        programming_keys=cliq.programming_keys,
     )
 
 

@@ -46,6 +46,7 @@ def iloq_inventory(site: Site) -> IloqSite:
         locks=tuple(
             _lock(cylinder, frozenset(rights_of_lock.get(cylinder.id, ())), serials[cylinder.id])
             for cylinder in site.cylinders
+            if cylinder.vendor == "iloq"
         ),
         keys=tuple(_key(key, n, person_ids, standard) for n, key in enumerate(site.keys)),
     )
@@ -71,6 +72,7 @@ def _lock(cylinder: Cylinder, rights: frozenset[UUID], serial: int) -> LockSpec:
         online=cylinder.online,
         # The main gates ask the server at every opening; everything inside the fence must work without a network.
         online_required=cylinder.online and cylinder.zone == "PER",
+        hot_spot=cylinder.online and cylinder.zone == "PER",
         security_access_ids=rights,
         serial_number=serial,
         description=cylinder.access_point_id,

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from key2xs_twin.cliq.inventory import CliqSite
     from key2xs_twin.iloq.inventory import IloqSite
 
 
@@ -26,7 +27,9 @@ class Sizes:
     firms: int
     operators_on_shift: int
     maintenance: int
-    keys: int
+    keys: int  # iLOQ
+    metal_keys: int  # of them
+    cliq_keys: int
 
     @property
     def cylinders(self) -> int:
@@ -101,8 +104,9 @@ class Cylinder:
     egress_free: str  # y, n, or empty for unknown
     zone_ex: str  # explosion zone 0, 1, 2 or empty
     online: bool
-    has_clock: bool
+    has_clock: bool  # a CLIQ cylinder has none: the key judges
     honours_limits: bool  # false: the lock ignores the key's time limits, so an end date is no bound there
+    vendor: str = "iloq"  # iloq, cliq
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +185,35 @@ class Key:
 
     id: str
     stamp: str
-    kind: str  # phone, fob
+    kind: str  # phone, fob, metal; CLIQ: dynamic, connect, normal
     purpose: str  # personal, pool, emergency, fire_brigade
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class CylinderGroup:
+    """CLIQ cylinders that are one entry in a key."""
+
+    id: str
+    name: str
+    cylinder_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Updater:
+    """A box at which CLIQ keys are updated; `place` is an access point or a room."""
+
+    id: str
+    kind: str  # wall, desk, mobile, phone
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammingKey:
+    """A CLIQ programming key and the IAM id of its keeper."""
+
+    id: str
+    serial: str
     holder: str
 
 
@@ -221,6 +252,11 @@ class Site:
     duties: tuple[Duty, ...]
     keys: tuple[Key, ...]
     rights: tuple[VendorRight, ...]
+    cliq_system: str  # the name of the CLIQ locking system
+    cliq_groups: tuple[CylinderGroup, ...]
+    cliq_keys: tuple[Key, ...]
+    updaters: tuple[Updater, ...]
+    programming_keys: tuple[ProgrammingKey, ...]
 
     def people_with_role(self, role: str) -> tuple[Person, ...]:
         """The people of one role, in the order of their refs."""
@@ -238,8 +274,18 @@ class Site:
         """The cylinders on one access point."""
         return tuple(c for c in self.cylinders if c.access_point_id == access_point_id)
 
+    def locking_system_of(self, cylinder: Cylinder) -> str:
+        """The id of the locking system that a cylinder belongs to."""
+        return self.cliq_system if cylinder.vendor == "cliq" else self.locking_system_id
+
     def iloq_inventory(self) -> IloqSite:
         """What the simulated iLOQ locking system of this site holds on day one."""
         from .inventory import iloq_inventory  # the inventory knows the site, not the other way round
 
         return iloq_inventory(self)
+
+    def cliq_inventory(self) -> CliqSite:
+        """What the simulated CLIQ locking system of this site holds on day one."""
+        from .inventory_cliq import cliq_inventory
+
+        return cliq_inventory(self)

@@ -74,6 +74,11 @@ MAIN_GATE = Form("gate", "profile", "PER", "perimeter", online=True, cylinders=2
 FENCE_DOOR = Form("door", "profile", "PER", "perimeter", "egress")
 EMERGENCY = Form("gate", "padlock", "EMG", "perimeter", "emergency")
 
+# Where CLIQ locks hang: the tank farm and the jetties, where a lock must live without power and radio. What is online, and
+# every cabinet, is iLOQ there too.
+CLIQ_UNITS = ("TNK", "JTY")
+CLIQ_FORMS = (WIDE_GATE, MANWAY, VALVE, DOUBLE_BLOCK, LOCK_BOX, TANK_DIP, JETTY)
+
 # Security zones of a unit: suffix, name, criticality.
 UNIT_ZONES = (("FLD", "field", 2), ("ISO", "isolations", 3), ("LBX", "lock boxes", 3))
 SITE_ZONES = (("PER", "Perimeter", 1), ("EMG", "Emergency access", 2))
@@ -122,6 +127,7 @@ class Builder:
         fixed = form.online or form.safety_role == "emergency"
         unknown = form.egress_free == "y" and form.safety_role == "none"
         egress = "" if unknown and self.rng.random() < SHARE_EGRESS_UNKNOWN else form.egress_free
+        cliq = unit.code.startswith(CLIQ_UNITS) and form in CLIQ_FORMS
         cylinder = Cylinder(
             id=new_guid(self.rng),
             marking=f"{unit.code}-{stamp:03d}",
@@ -133,10 +139,12 @@ class Builder:
             safety_role=form.safety_role,
             egress_free=egress,
             zone_ex=form.zone_ex,
-            online=form.online,
-            has_clock=fixed or draw >= SHARE_WITHOUT_CLOCK,
-            honours_limits=fixed
+            online=form.online and not cliq,
+            has_clock=not cliq and (fixed or draw >= SHARE_WITHOUT_CLOCK),
+            honours_limits=cliq
+            or fixed
             or not SHARE_WITHOUT_CLOCK <= draw < SHARE_WITHOUT_CLOCK + SHARE_IGNORING_LIMITS,
+            vendor="cliq" if cliq else "iloq",
         )
         self.cylinders.append(cylinder)
         return cylinder

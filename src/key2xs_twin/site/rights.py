@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from .cliq import SHARED_SERIAL, serial
 from .model import Key, Person, Sizes, VendorRight
 from .plant import Plant, new_guid
 
@@ -36,9 +37,10 @@ PHONE_ROLES = (
 
 
 def build_rights(plant: Plant, rng: random.Random) -> tuple[VendorRight, ...]:
-    """All access rights of the locking system."""
+    """All access rights of the iLOQ locking system."""
     by_point: dict[str, list[str]] = {}
-    for cylinder in plant.cylinders:
+    every = [cylinder for cylinder in plant.cylinders if cylinder.vendor == "iloq"]
+    for cylinder in every:
         by_point.setdefault(cylinder.access_point_id, []).append(cylinder.id)
     fence = {point.id for point in plant.access_points if point.name.startswith("Fence door")}
     rights = [
@@ -52,7 +54,6 @@ def build_rights(plant: Plant, rng: random.Random) -> tuple[VendorRight, ...]:
         if ids:
             rights.append(VendorRight(new_guid(rng), name, api=api, cylinder_ids=ids))
 
-    every = plant.cylinders
     add("API fence", (c for c in every if c.access_point_id in fence), api=True)
     for unit in plant.units:
         add(f"API {unit.code} field", (c for c in every if c.zone == f"{unit.code}-FLD"), api=True)
@@ -70,7 +71,10 @@ def build_rights(plant: Plant, rng: random.Random) -> tuple[VendorRight, ...]:
 
 
 def build_keys(sizes: Sizes, people: tuple[Person, ...], rng: random.Random) -> tuple[Key, ...]:
-    """Emergency and fire-brigade fobs, personal phones, and the pool of fobs."""
+    """Emergency and fire-brigade fobs, personal phones, and the pool of fobs and metal keys.
+
+    The last metal key but one has the serial of a CLIQ key for a stamp: somebody had it engraved to match.
+    """
     by_role = sorted(
         (person for person in people if person.scheme == "iam" and person.role in PHONE_ROLES),
         key=lambda person: (PHONE_ROLES.index(person.role), person.ref),
@@ -78,8 +82,11 @@ def build_keys(sizes: Sizes, people: tuple[Person, ...], rng: random.Random) -> 
     holders = by_role[: int(sizes.keys * SHARE_OF_PHONES)]
     plan = [("fob", "emergency", "")] * EMERGENCY_KEYS + [("fob", "fire_brigade", "")] * FIRE_BRIGADE_KEYS
     plan += [("phone", "personal", person.ref) for person in holders]
-    plan += [("fob", "pool", "")] * (sizes.keys - len(plan))
+    plan += [("fob", "pool", "")] * (sizes.keys - sizes.metal_keys - len(plan))
+    plan += [("metal", "pool", "")] * sizes.metal_keys
+    stamps = [str(FIRST_STAMP + n) for n in range(len(plan))]
+    stamps[-2] = serial(SHARED_SERIAL)
     return tuple(
-        Key(new_guid(rng), str(FIRST_STAMP + n), kind, purpose, holder)
-        for n, (kind, purpose, holder) in enumerate(plan)
+        Key(new_guid(rng), stamp, kind, purpose, holder)
+        for stamp, (kind, purpose, holder) in zip(stamps, plan, strict=True)
     )

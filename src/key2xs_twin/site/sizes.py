@@ -23,6 +23,8 @@ SIZES = {
         operators_on_shift=15,
         maintenance=40,
         keys=300,
+        metal_keys=12,
+        cliq_keys=40,
     ),
     "M": Sizes(
         areas=8,
@@ -38,6 +40,8 @@ SIZES = {
         operators_on_shift=120,
         maintenance=100,
         keys=1250,
+        metal_keys=50,
+        cliq_keys=160,
     ),
     "L": Sizes(
         areas=14,
@@ -53,5 +57,7 @@ SIZES = {
         operators_on_shift=250,
         maintenance=250,
         keys=1350,
+        metal_keys=60,
+        cliq_keys=280,
     ),
 }

@@ -54,6 +54,7 @@ lock_spec = st.fixed_dictionaries(
         "respects_time_limits": st.booleans(),
         "online": st.booleans(),
         "online_required": st.sampled_from([False, False, True]),
+        "hot_spot": st.booleans(),
     }
 )
 act = st.tuples(

@@ -152,12 +152,12 @@ def test_most_points_have_a_right_of_their_own_and_some_can_only_be_reached_by_a
 ) -> None:
     own, wide_only = 0, 0
     for point in site.access_points:
-        ids = {c.id for c in site.cylinders_of(point.id)}
+        ids = {c.id for c in site.cylinders_of(point.id) if c.vendor == "iloq"}
         if not ids:
             continue
         usable = [r for r in site.rights if r.api and set(r.cylinder_ids) <= ids]
         own, wide_only = own + bool(usable), wide_only + (not usable)
-    assert own > 300
+    assert own > 200
     assert wide_only > 0
     assert any(not right.api for right in site.rights)
 
@@ -196,13 +196,15 @@ def test_the_night_shift_of_the_clock_change_is_an_hour_longer_in_real_time() ->
 
 def test_the_vendor_inventory_agrees_with_the_import_files(site: Site) -> None:
     inventory = site.iloq_inventory()
+    ours = str(inventory.lock_group_id)
     assert [str(lock.flock_id) for lock in inventory.locks] == [
-        row["cylinder_id"] for row in records(site, "cylinders")
+        row["cylinder_id"] for row in records(site, "cylinders") if row["locking_system"] == ours
     ]
     assert [(k.stamp, str(k.fnkey_id), k.kind.value) for k in inventory.keys] == [
-        (row["stamp"], row["external_id"], row["kind"]) for row in records(site, "keys")
+        (row["stamp"], row["external_id"], row["kind"])
+        for row in records(site, "keys")
+        if row["key_system"] == ours
     ]
-    assert str(inventory.lock_group_id) == records(site, "keys")[0]["key_system"]
     known = {access.id for access in inventory.security_accesses}
     assert all(lock.security_access_ids <= known for lock in inventory.locks)
     types = {access.id: access.type for access in inventory.security_accesses}
