@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from key2xs.connectors.iloq import IloqConfig, IloqConnector
-from key2xs.core.settings import Secret
+from key2xs.core.secret import Secret
 from key2xs.keys.port import StoredSession
 from key2xs_twin import iloq
 from key2xs_twin.world import World

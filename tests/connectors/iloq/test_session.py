@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from key2xs.core.errors import NeedsPerson, Retry
-from key2xs.core.settings import Secret
+from key2xs.core.secret import Secret
 from key2xs.keys.program import Program
 from key2xs_twin.faults import Fault
 from key2xs_twin.iloq import IloqSettings
@@ -109,31 +109,6 @@ async def test_an_ended_session_is_opened_again_and_the_call_repeated_once() -> 
     world.faults.assert_all_fired()
 
 
-async def test_sessions_that_always_end_are_not_chased_for_ever() -> None:
-    world = make_world()
-    connector = make_connector(world)
-    await connector.open()
-    world.faults.add(Fault(operation="GET Keys/*", effect="unauthorised"))
-    with pytest.raises(Retry):
-        await connector.read_key(KEY)
-    assert world.iloq.calls["POST CreateSession"] == 2
-
-
-async def test_a_successor_ends_the_session_of_its_predecessor() -> None:
-    world = make_world()
-    store = KeptSession()
-    stalled = make_connector(world, store=store)
-    base = await stalled.read_key(KEY)
-    successor = make_connector(world, store=store)
-    await successor.end_sessions()
-    assert store.session is None
-    await successor.open()
-    # The stalled worker wakes up: its session is gone, and it must not sign in again to write.
-    with pytest.raises(Retry, match="took this connection over"):
-        await stalled.write_program(KEY, Program(), base)
-    assert not world.iloq.calls["PUT Keys/*/SecurityAccesses"]
-
-
 async def test_a_takeover_that_breaks_off_half_way_still_keeps_the_predecessor_out() -> None:
     world = make_world()
     store = KeptSession()
@@ -146,30 +121,3 @@ async def test_a_takeover_that_breaks_off_half_way_still_keeps_the_predecessor_o
         await stalled.write_program(KEY, Program(), base)
     await make_connector(world, store=store).end_sessions()  # the next one can still finish it
     assert store.session is None
-
-
-async def test_closing_ends_the_session_at_the_vendor_and_forgets_it() -> None:
-    world = make_world()
-    store = KeptSession()
-    connector = make_connector(world, store=store)
-    await connector.open()
-    await connector.close()
-    assert store.session is None
-    assert world.iloq.calls["GET KillSession"] == 1
-
-
-async def test_closing_does_not_fail_when_the_vendor_is_down() -> None:
-    world = make_world()
-    store = KeptSession()
-    connector = make_connector(world, store=store)
-    await connector.open()
-    world.faults.add(Fault(operation="* **", effect="down"))
-    await connector.close()
-    assert store.session is not None  # the next worker ends it
-
-
-def test_a_session_does_not_print_its_secret() -> None:
-    from key2xs.keys.port import StoredSession
-
-    world = make_world()
-    assert "s3cret" not in repr(StoredSession("s3cret", "https://iloq.test", world.now))

@@ -25,11 +25,12 @@ from typing import Any, Final, Self, TypeVar, cast
 import httpx2
 import msgspec
 
+from key2xs.connectors.takeover import SessionEnded
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
 
 from .config import IloqConfig
 
-__all__ = ["Call", "Done", "IloqClient", "SessionEnded"]
+__all__ = ["Call", "Done", "IloqClient"]
 
 T = TypeVar("T")
 
@@ -42,10 +43,6 @@ _NEVER_SENT: Final = (
     httpx2.PoolTimeout,
     httpx2.UnsupportedProtocol,
 )
-
-
-class SessionEnded(Exception):
-    """The vendor does not know the session (any more); it carried nothing out."""
 
 
 class Done(msgspec.Struct, frozen=True):

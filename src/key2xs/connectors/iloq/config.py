@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from key2xs.core.settings import Secret
+from key2xs.core.secret import Secret
 from key2xs.keys.port import KeyKind
 
 __all__ = ["IloqConfig"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -18,6 +18,7 @@ import httpx2
 
 from key2xs.core.clock import Clock, require_utc
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
+from key2xs.keys.carriers import BlockVisit
 from key2xs.keys.grid import is_on_grid
 from key2xs.keys.port import (
     BaseChanged,
@@ -181,7 +182,13 @@ class IloqConnector:
                 )
             await self._session.request(Call("POST", f"Blacklists/AddKey/{vendor_key}", writes=True), Done)
 
-    async def order_block_list(self) -> None:
+    async def order_block_list(
+        self,
+        vendor_key: str,  # noqa: ARG002 - one list for all keys and locks
+        locks: Collection[str],  # noqa: ARG002
+        *,
+        avoid: Collection[str] = (),  # noqa: ARG002
+    ) -> frozenset[str]:
         """Order the block list; from here it spreads from device to device, at nobody's command."""
         async with self._call("order the block list"):
             code = await self._get("Blacklists/CanOrderS40Blacklist", int)
@@ -189,6 +196,11 @@ class IloqConnector:
                 raise refusal
             if code == 0:
                 await self._session.request(Call("POST", "Blacklists/OrderS40Blacklist", writes=True), Done)
+        return frozenset()
+
+    async def read_block_visits(self, vendor_key: str) -> tuple[BlockVisit, ...]:  # noqa: ARG002
+        """Return nothing: the interface does not say which lock holds which list."""
+        return ()
 
     async def tag_key(self, vendor_key: str, tag: KeyTag) -> None:
         """Set one tag of a key; the same tag twice changes nothing."""

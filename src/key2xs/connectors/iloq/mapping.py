@@ -89,7 +89,7 @@ def vendor_lock(
     *,
     verified: bool | None = None,
 ) -> VendorLock:
-    """Translate a lock. `rights`: planned and programmed; a key may open by either, so both count.
+    """Translate a lock. `rights`: planned, then programmed; a key may open by either, so both count.
 
     `verified` is what a person found out at the lock; it wins over what the interface says.
     """
@@ -105,6 +105,7 @@ def vendor_lock(
         online_required=tri(options.online_required_hard),
         is_networked=tri(lock.network_module_device is not None),
         hidden_rights=any(view.outside for view in views),
+        programmed=frozenset(right.right_id.lower() for right in views[-1].rights or ()) if views else None,
     )
 
 

@@ -1,29 +1,26 @@
-"""Signing in: four steps, each with its own ways to fail, and one rule for sessions that end under us.
+"""Signing in: four steps, each with its own ways to fail.
 
     POST Url/GetUrl      where to talk to from now on; null or empty = stay
     POST CreateSession   result codes in a 200 answer
     GET LockGroups       which locking system
     POST SetLockgroup    what the service user may do (RightsMask)
 
-A 401 later means that the session ended and that nothing was carried out. Then we sign in again and repeat the call
-once, but only while the stored session is still ours. If a successor fenced or replaced it, this worker was taken over
-and must not write any more.
+A 401 later means that the session ended and that nothing was carried out; `takeover` has the rule for that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import timedelta
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
+from key2xs.connectors.takeover import SessionEnded, WorkerSession
 from key2xs.core.clock import Clock
-from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry
+from key2xs.core.errors import NeedsPerson, Refused, Retry
 from key2xs.keys.port import SessionStore, StoredSession
 
 from .answers import missing_options, missing_rights, zone_mismatch
-from .client import Call, Done, IloqClient, SessionEnded
+from .client import Call, Done, IloqClient
 from .config import IloqConfig
 from .payloads import CreatedSession, LockGroup, RightsMask
 
@@ -49,18 +46,14 @@ VENDOR_DOMAINS: Final = ("iloq.com", "iloq.de")  # iLOQ Public API v2: usual bas
 _DATABASE_UPDATE: Final = 4  # "try again later" by the vendor's own words
 _OK: Final = 1
 
-# Put before a stored session id while a successor ends the session: its owner no longer finds its own there. It stays
-# readable for the next successor, should this one break off.
-_FENCE: Final = "fenced "
 
-
-class IloqSession:
+class IloqSession(WorkerSession):
     """The session of one worker; opens itself when it is first needed."""
 
     def __init__(self, client: IloqClient, config: IloqConfig, store: SessionStore, clock: Clock) -> None:
         """Remember the parts; nothing is sent yet."""
-        self._client, self._config, self._store, self._clock = client, config, store, clock
-        self._mine: StoredSession | None = None
+        super().__init__(store, config.retry_after)
+        self._client, self._config, self._clock = client, config, clock
 
     async def request(self, call: Call, shape: type[T]) -> T:
         """Send a call inside the session.
@@ -68,77 +61,24 @@ class IloqSession:
         Raises:
             CallFailed: see `client`; `Retry` as well when another worker took the session over.
         """
-        session = self._mine or await self.open()
-        try:
-            return await self._send(call, shape, session)
-        except SessionEnded:
-            await self._require_not_taken_over(session)
-        session = await self.open()
-        try:
-            return await self._send(call, shape, session)
-        except SessionEnded as err:
-            raise Retry(self._config.retry_after, "the vendor ended a session that was just opened") from err
+        return await self.inside(lambda session: self._send(call, shape, session))
 
-    async def open(self) -> StoredSession:
+    async def sign_in(self) -> StoredSession:
         """Sign in, store the session, choose the locking system and check rights."""
-        self._mine = None
         base_url = await self._find_base()
         secret = await self._create_session(base_url)
         session = StoredSession(secret, base_url, self._clock.now())
         # Stored before anything else is done with it: a successor must be able to end it.
         await self._store.save(session)
-        try:
-            await self._choose_lock_group(session)
-        except SessionEnded as err:
-            raise Retry(self._config.retry_after, "the vendor ended the session while signing in") from err
-        self._mine = session
+        await self._choose_lock_group(session)
         return session
 
-    async def close(self) -> None:
-        """End our own session; a vendor that is down does not keep us from leaving."""
-        session, self._mine = self._mine, None
-        if session is None:
-            return
-        stored = await self._store.load()
-        try:
-            await self._kill(session)
-        except CallFailed:
-            return  # It stays in the store, so that the next worker ends it.
-        if stored is not None and stored.secret == session.secret:
-            await self._store.clear()
-
-    async def end_stored(self) -> None:
-        """End every session that a worker left in the stores.
-
-        A store is fenced first: its owner, finding its session ended, then sees that it was taken over and does not
-        sign in again to repeat a late write. A worker that is alive loses its session as well; it signs in anew.
-        """
-        self._mine = None
-        for store in (self._store, *await self._store.others()):
-            stored = await store.load()
-            if stored is not None:
-                stored = replace(stored, secret=stored.secret.removeprefix(_FENCE))
-                await store.save(replace(stored, secret=_FENCE + stored.secret))
-                await self._kill(stored)
-                await store.clear()
+    async def sign_out(self, session: StoredSession) -> None:
+        """End a session. A GET with an effect (iLOQ Public API v2); repeating it is harmless, so it counts as a read."""
+        await self._send(Call("GET", "KillSession"), Done, session)
 
     async def _send(self, call: Call, shape: type[T], session: StoredSession) -> T:
         return await self._client.send(call, shape, base_url=session.base_url, session=session.secret)
-
-    async def _require_not_taken_over(self, session: StoredSession) -> None:
-        self._mine = None
-        stored = await self._store.load()
-        if stored is None or stored.secret != session.secret:
-            raise Retry(timedelta(0), "another worker took this connection over")
-
-    async def _kill(self, session: StoredSession) -> None:
-        try:
-            # A GET with an effect (iLOQ Public API v2); repeating it is harmless, so it counts as a read.
-            await self._client.send(
-                Call("GET", "KillSession"), Done, base_url=session.base_url, session=session.secret
-            )
-        except SessionEnded:
-            return
 
     async def _find_base(self) -> str:
         """Ask where this customer lives. Never skipped: the vendor moves customers between pools."""
