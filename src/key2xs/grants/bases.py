@@ -1,7 +1,7 @@
 """Reading what grants rest on, from the rooms that own it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,18 +10,22 @@ from key2xs.core.errors import NotFound
 from key2xs.core.ids import CylinderId, PermitId, PersonId, RequestId
 from key2xs.core.settings import Leases
 from key2xs.core.sql import load_queries
+from key2xs.core.tri import NO
 from key2xs.identity.facts import people_on_duty, person_facts
 from key2xs.identity.types import PersonFacts
 from key2xs.plant.service import cylinder_facts, cylinders_of_unit
 from key2xs.plant.types import CylinderFacts
 from key2xs.policy.bundle import Bundle
-from key2xs.policy.types import Basis, FactWindow
+from key2xs.safety import attendant_lost
+from key2xs.safety.rules import ATTENDANT
 from key2xs.work.facts import list_permits, permit_facts, permits_of_person
 from key2xs.work.states import State
+from key2xs.work.types import PermitFacts
 
 from .bundles import active_bundle
+from .lockouts import crew_of
 from .requests import request_of
-from .types import BasisKey, Lease, Wish
+from .types import BasisKey, Wish
 from .wishes import duty_wish, permit_wishes, request_wish
 
 _SQL = load_queries("key2xs.grants")
@@ -46,7 +50,8 @@ class BasisState:
     wishes: dict[BasisKey, Wish]
     heads: frozenset[str]
     why: str
-    locks_on: bool | None = None
+    note: str = ""
+    """Why the basis gives less than its source says, for whoever loses something over it."""
     silent: bool = False
     """The source has not been heard: nothing new, but running leases go on to their end."""
 
@@ -54,24 +59,14 @@ class BasisState:
         """Say why a lease's basis is gone."""
         return f"{self.why}: step {key.step} is over or the person is signed off" if key.step else self.why
 
-    def held_wish(self, lease: Lease, cylinders: frozenset[CylinderId]) -> Wish:
-        """Return a wish for the part of a lease that a safety rule holds."""
-        return Wish(
-            key=lease.key,
-            kind=lease.basis_kind,
-            cylinders=cylinders,
-            starts_at=lease.starts_at,
-            ends_at=lease.ends_at,
-            basis_at=lease.basis_at,
-            basis=Basis(
-                kind=lease.basis_kind,
-                window=FactWindow(lease.starts_at, lease.ends_at),
-                gas=FactWindow(standing="none"),
-                reference=lease.reference,
-            ),
-            longest=lease.ends_at - lease.starts_at,
-            heads=frozenset(lease.facts),
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Attended:
+    """A permit, and the people whose facts decide whether it is attended."""
+
+    facts: PermitFacts
+    heads: frozenset[str] = frozenset()
+    why: str = ""
 
 
 class BasisReader:
@@ -148,15 +143,34 @@ class BasisReader:
 
     async def _permit(self, tx: Connection, permit_id: PermitId, at: datetime) -> BasisState:
         facts = await permit_facts(tx, permit_id, at)
-        wishes = permit_wishes(facts, at, self._leases)
+        attended = await self._attendance(tx, facts, at)
+        facts = attended.facts
+        wishes = [
+            replace(wish, heads=wish.heads | attended.heads)
+            for wish in permit_wishes(facts, at, self._leases)
+        ]
         cause = f" ({facts.reason_code or facts.cause})" if facts.reason_code or facts.cause else ""
         return BasisState(
             wishes={wish.key: wish for wish in wishes},
-            heads=frozenset(facts.heads),
+            heads=frozenset(facts.heads) | attended.heads,
             why=f"permit {facts.number} is {'in force' if facts.state == 'live' else facts.state}{cause}",
-            locks_on=facts.personal_locks_on,
+            note=attended.why,
             silent=facts.feed_ok != "yes",
         )
+
+    async def _attendance(self, tx: Connection, facts: PermitFacts, at: datetime) -> _Attended:
+        """Return the permit as the attendants leave it: without one, a confined space is as good as suspended (S6)."""
+        if facts.type != "confined_space" or facts.state != "live":
+            return _Attended(facts)
+        watching = {each.person_id for each in facts.crew if each.role == ATTENDANT and each.person_id}
+        people = {person: await self.person(tx, person, at) for person in sorted(watching)}
+        crew = crew_of(facts, {person: known.active for person, known in people.items()}, at)
+        heads = frozenset(head for known in people.values() for head in known.heads)
+        ruling = attendant_lost(facts.type, crew)
+        if ruling.goes:
+            return _Attended(facts, heads)
+        stopped = replace(facts, state="suspended", live=NO, cause="attendant_lost")
+        return _Attended(stopped, heads, f"{ruling.why} ({ruling.rule})")
 
     async def _duties(self, tx: Connection, person_id: PersonId, at: datetime) -> BasisState:
         person = await self.person(tx, person_id, at)

@@ -15,7 +15,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, NotAllowed, NotFound
 from key2xs.core.ids import BundleId, UserId, new_id
 from key2xs.core.sql import load_queries
-from key2xs.ledger import Entry, Lane, Ledger
+from key2xs.ledger import Entry, Lane, Ledger, typed
 from key2xs.policy import Bundle, make_bundle, restore_bundle, shipped_bundle
 
 _SQL = load_queries("key2xs.grants", "queries_bundles.sql")
@@ -58,7 +58,7 @@ async def propose_bundle(
     """
     bundle = make_bundle(version, policies=policies, site_data=site_data)
     bundle_id = BundleId(new_id())
-    body = {"version": version, "hash": bundle.hash, "comment": comment}
+    body = {"version": version, "hash": bundle.hash, "comment": typed(f"user:{by}", comment)}
     entry = await ledger.record(tx, _entry("policy:bundle:propose", bundle_id, f"user:{by}", at, body))
     await _put(tx, bundle_id, bundle, entry, at, origin="proposed", uploaded_by=by, comment=comment)
     return bundle_id

@@ -20,11 +20,12 @@ from key2xs.identity.types import PersonFacts
 from key2xs.ledger import Entry, Ledger
 from key2xs.plant.types import CylinderFacts
 from key2xs.policy.bundle import Bundle
-from key2xs.policy.reasons import ReasonCode
-from key2xs.policy.types import Key, Reason
+from key2xs.policy.types import Key
+from key2xs.safety import Act
 
 from .bases import BasisReader, BasisState
-from .look import BUNDLE_SUBJECT, Look, cut, refused
+from .holding import Holding, acts_of
+from .look import BUNDLE_SUBJECT, Look, cut, noted, refused
 from .store import LeaseStore, is_newer
 from .types import EndReason, KeyFacts, Lease, Verdict
 
@@ -44,9 +45,12 @@ class Evaluator:
 
     name = "grants"
 
-    def __init__(self, database: Database, ledger: Ledger, bases: BasisReader, keys: KeyFacts) -> None:
-        """Read bases with `bases` and keys through the port `keys`."""
+    def __init__(
+        self, database: Database, ledger: Ledger, bases: BasisReader, keys: KeyFacts, holding: Holding
+    ) -> None:
+        """Read bases with `bases` and keys through the port `keys`; end leases through `holding`."""
         self._database, self._ledger, self._bases, self._keys = database, ledger, bases, keys
+        self._holding = holding
         self._store = LeaseStore(ledger)
 
     async def step(self, now: datetime) -> datetime | None:
@@ -99,7 +103,7 @@ class Evaluator:
         if row is None:
             return
         wait = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(row["failures"], 10))
-        # People read this on *Now*: what we cannot explain ourselves is named there and told whole in the service's log.
+        # People read this on *My area*: what we cannot explain ourselves is named there, and the service's log has it all.
         known = isinstance(error, Key2XSError)
         problem = (
             str(error)[:500]
@@ -140,17 +144,22 @@ class Evaluator:
         leases = await self._leases_of(tx, subject)
         wishes = dict(state.wishes)
         for lease in leases:
+            if lease.hold is not None:
+                # Over for everything but its rule: the wish may give a new lease, never this one.
+                await self._holding.again(tx, lease, at)
+                continue
             wish = wishes.pop(lease.key, None)
             if lease.ends_at <= at:
-                await self._lapse(tx, lease, state, cylinders, at)
+                await self._lose(tx, lease, "lapsed", "its window ran out", "clock", at)
             elif wish is None:
-                await self._lose(tx, lease, state, cylinders, "basis_lost", state.why_lost(lease.key), at)
+                act: Act = "identity" if lease.basis_kind == "duty_role" else "facts"
+                await self._lose(tx, lease, "basis_lost", state.why_lost(lease.key), act, at)
             else:
                 look = Look(wish, people[wish.key.person_id], cylinders, keys[wish.key.person_id], bundle, at)
                 await self._again(tx, lease, look, state, heads)
         for wish in wishes.values():
             look = Look(wish, people[wish.key.person_id], cylinders, keys[wish.key.person_id], bundle, at)
-            await self._begin(tx, look, heads, silent=state.silent)
+            await self._begin(tx, look, heads, state)
 
     async def _leases_of(self, tx: Connection, subject: str) -> list[Lease]:
         if subject.startswith("person:"):
@@ -194,14 +203,14 @@ class Evaluator:
         message = f"facts about {subject} keep changing while they are read"
         raise RuntimeError(message)
 
-    async def _begin(self, tx: Connection, look: Look, heads: Mapping[str, int], *, silent: bool) -> None:
+    async def _begin(self, tx: Connection, look: Look, heads: Mapping[str, int], basis: BasisState) -> None:
         wish = look.wish
         if not await is_newer(tx, wish):
             return  # P7: nothing comes back by itself.
         if wish.ends_at <= look.at:
             return
-        verdict = look.verdict()
-        if silent and verdict.allowed:
+        verdict = noted(look.verdict(), basis.note)
+        if basis.silent and verdict.allowed:
             # P6: the source may have suspended it since. Running leases end by themselves; nothing new begins.
             await self._store.put_refusal(tx, wish, refused(verdict, "the permit system is silent"), look.at)
             return
@@ -217,17 +226,21 @@ class Evaluator:
         state = look.state(wish.starts_at)
         own = look.heads(heads)
         await self._store.insert(tx, cut(wish, ends_at), verdict, state=state, heads=own, at=look.at)
+        if wish.kind == "duty_role":
+            # Perhaps the other holder that somebody's access waits for (S4).
+            await self.mark(tx, await self._holding.waiting_for_a_holder(tx), look.at)
 
     async def _again(
         self, tx: Connection, lease: Lease, look: Look, state: BasisState, heads: Mapping[str, int]
     ) -> None:
         wish = look.wish
-        verdict = look.verdict()
+        verdict = noted(look.verdict(), state.note)
         kept = verdict.allowed & lease.cylinders
+        act = acts_of(verdict.reasons, duty=lease.basis_kind == "duty_role")
         if not kept:
             text = verdict.reasons[0].text if verdict.reasons else "no cylinder is left in it"
             reason: EndReason = "emptied" if verdict.allowed else "denied"
-            await self._lose(tx, lease, state, look.cylinders, reason, text, look.at)
+            await self._lose(tx, lease, reason, text, act, look.at)
             return
         widens = wish.basis_at > lease.basis_at
         # What was never in a lease for this (mapped late, isolated late, qualified late) may still come in; what
@@ -240,12 +253,16 @@ class Evaluator:
                 verdict = replace(verdict, allowed=kept, denied=wish.cylinders - kept)
                 look = replace(look, wish=replace(wish, ends_at=min(wish.ends_at, lease.ends_at)))
             text = "a newer basis took its place" if widens else "more of what it is for was allowed"
+            goes_on = (
+                verdict.allowed if wish.starts_at <= look.at < look.renewed_until(verdict) else frozenset()
+            )
+            await self._holding.split(tx, lease, lease.cylinders - goes_on, act=act, text=text, at=look.at)
             await self._store.end(tx, [lease], reason="renewed", text=text, actor="system:policy", at=look.at)
             await self._begin_renewed(tx, look, verdict, heads)
             return
         ends_at = min(lease.ends_at, wish.ends_at, look.first_refusal(verdict))
         if ends_at <= look.at:
-            await self._lose(tx, lease, state, look.cylinders, "denied", "its window was cut", look.at)
+            await self._lose(tx, lease, "denied", "its window was cut", act, look.at)
             return
         now_state = look.state(lease.starts_at)
         # A fact that no longer matters stays listed with its present version: rows are never deleted, and a stale
@@ -254,6 +271,8 @@ class Evaluator:
         same = (kept, now_state, ends_at) == (lease.cylinders, lease.state, lease.ends_at)
         if same and own == lease.facts and lease.due_at is not None and lease.due_at > look.at:
             return
+        text = "not covered any more"
+        await self._holding.split(tx, lease, lease.cylinders - kept, act=act, text=text, at=look.at)
         narrowed = Verdict(kept, lease.cylinders - kept, verdict.reasons, verdict.until, verdict.bundle)
         await self._store.update(
             tx,
@@ -277,79 +296,18 @@ class Evaluator:
         self, tx: Connection, look: Look, verdict: Verdict, heads: Mapping[str, int]
     ) -> None:
         wish = look.wish
-        ends_at = min(look.first_refusal(verdict), wish.ends_at, max(wish.starts_at, look.at) + wish.longest)
+        ends_at = look.renewed_until(verdict)
         if ends_at > wish.starts_at:
             state = look.state(wish.starts_at)
             own = look.heads(heads)
             await self._store.insert(tx, cut(wish, ends_at), verdict, state=state, heads=own, at=look.at)
 
-    async def _lapse(
-        self,
-        tx: Connection,
-        lease: Lease,
-        state: BasisState,
-        cylinders: Mapping[CylinderId, CylinderFacts],
-        at: datetime,
-    ) -> None:
-        """End a lease whose window ran out, unless personal locks are still on: nobody is locked in by a clock."""
-        text = "its window ran out"
-        if not await self._hold(
-            tx, lease, state, cylinders, text, at, ends_at=at + self._bases.hold_allowance
-        ):
-            await self._store.end(tx, [lease], reason="lapsed", text=text, actor="system:clock", at=at)
-
     async def _lose(
-        self,
-        tx: Connection,
-        lease: Lease,
-        state: BasisState,
-        cylinders: Mapping[CylinderId, CylinderFacts],
-        reason: EndReason,
-        text: str,
-        at: datetime,
+        self, tx: Connection, lease: Lease, reason: EndReason, text: str, act: Act, at: datetime
     ) -> None:
-        """End a lease, or hold the lock-box part of it."""
-        if not await self._hold(tx, lease, state, cylinders, text, at, ends_at=lease.ends_at):
-            await self._store.end(tx, [lease], reason=reason, text=text, actor="system:policy", at=at)
-
-    async def _hold(
-        self,
-        tx: Connection,
-        lease: Lease,
-        state: BasisState,
-        cylinders: Mapping[CylinderId, CylinderFacts],
-        text: str,
-        at: datetime,
-        *,
-        ends_at: datetime,
-    ) -> bool:
-        """Hold the lock-box part of a lease while personal locks are on (S3); False where the rule does not apply."""
-        boxes = frozenset(
-            c for c in lease.cylinders if c in cylinders and cylinders[c].safety_role == "lock_box"
-        )
-        if not boxes or not state.locks_on or lease.state not in {"active", "held"}:
-            return False
-        if lease.state == "held" and boxes == lease.cylinders and lease.ends_at > at:
-            return True
-        verdict = Verdict(
-            boxes,
-            lease.cylinders - boxes,
-            (Reason(ReasonCode.WINDOW_NOT_OPEN, f"{text}; held until personal locks are off (S3)"),),
-            None,
-            "",
-        )
-        await self._store.update(
-            tx,
-            lease,
-            state.held_wish(lease, boxes),
-            verdict,
-            state="held",
-            ends_at=ends_at,
-            heads=lease.facts,
-            at=at,
-            held_rule="S3",
-        )
-        return True
+        """End a lease, but for what a safety rule keeps of it."""
+        actor = "system:clock" if act == "clock" else "system:policy"
+        await self._holding.end(tx, [lease], reason=reason, text=text, act=act, actor=actor, at=at)
 
 
 def _unit_of(lease: Lease) -> str:

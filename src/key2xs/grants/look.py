@@ -55,6 +55,11 @@ class Look:
             until = later.until
         return until or end
 
+    def renewed_until(self, verdict: Verdict) -> datetime:
+        """Return when a lease that takes another's place now would end."""
+        longest = max(self.wish.starts_at, self.at) + self.wish.longest
+        return min(self.first_refusal(verdict), self.wish.ends_at, longest)
+
     def heads(self, locked: Mapping[str, int]) -> dict[str, int]:
         """Return the facts the decision rests on, each with the version it was locked at."""
         wanted = {BUNDLE_SUBJECT, *self.wish.heads, *self.person.heads}
@@ -73,6 +78,13 @@ def refused(verdict: Verdict, why: str) -> Verdict:
     """Return the verdict with everything refused for a reason that policy cannot see."""
     reasons = (Reason(ReasonCode.UNKNOWN, why),)
     return Verdict(frozenset(), verdict.allowed | verdict.denied, reasons, None, verdict.bundle)
+
+
+def noted(verdict: Verdict, note: str) -> Verdict:
+    """Return a refusal with what the facts behind it say put first."""
+    if verdict.allowed or not note:
+        return verdict
+    return replace(verdict, reasons=(Reason(ReasonCode.PERMIT_NOT_LIVE, note), *verdict.reasons))
 
 
 def cut(wish: Wish, ends_at: datetime) -> Wish:

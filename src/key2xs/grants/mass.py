@@ -5,25 +5,26 @@ mass action; they are counted and named instead.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from key2xs.core.database import Connection
 from key2xs.core.ids import PersonId
-from key2xs.ledger import Entry, Lane, Ledger
+from key2xs.ledger import Entry, Lane, Ledger, typed
+from key2xs.safety import Act, spared_from_mass_actions
 
+from .holding import Holding, Kept
 from .store import LeaseStore
 from .types import Lease
-
-EMERGENCY_ROLES = frozenset({"fire_brigade", "emergency_response", "emergency"})
 
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """What a mass action touches. `spared` are left alone because of S1."""
+    """What a mass action touches. `spared` are left alone because of S1, `kept` would be held by another rule."""
 
     leases: tuple[Lease, ...]
     spared: tuple[Lease, ...]
+    kept: tuple[Kept, ...] = ()
 
     @property
     def persons(self) -> frozenset[PersonId]:
@@ -34,9 +35,9 @@ class Affected:
 class MassActions:
     """Looks and ends."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Record every act with `ledger`."""
-        self._store = LeaseStore(ledger)
+    def __init__(self, ledger: Ledger, holding: Holding) -> None:
+        """Record every act with `ledger`; end leases through `holding`."""
+        self._store, self._holding = LeaseStore(ledger), holding
 
     async def look(self, tx: Connection, persons: Sequence[PersonId]) -> Affected:
         """Return what revoking these people would touch; changes nothing."""
@@ -44,29 +45,62 @@ class MassActions:
         spared = tuple(lease for lease in leases if is_emergency(lease))
         return Affected(tuple(lease for lease in leases if not is_emergency(lease)), spared)
 
+    async def would_keep(
+        self, tx: Connection, affected: Affected, at: datetime, *, two_people: bool = False
+    ) -> Affected:
+        """Return the same with what a safety rule would keep of it; changes nothing."""
+        kept = await self._holding.look(tx, affected.leases, _act(two_people=two_people), at)
+        return replace(affected, kept=tuple(kept))
+
     async def end_all(
-        self, tx: Connection, affected: Affected, *, subject: str, reason: str, actor: str, at: datetime
-    ) -> None:
-        """End everything a look found, as one parent entry and one entry a grant."""
+        self,
+        tx: Connection,
+        affected: Affected,
+        *,
+        subject: str,
+        reason: str,
+        actor: str,
+        at: datetime,
+        two_people: bool = False,
+    ) -> list[Kept]:
+        """End everything a look found, as one parent entry and one entry a grant; returns what a rule keeps."""
         parent = Entry(
             kind="grants:set:revoke",
             occurred_at=at,
             recorded_at=at,
             actor=actor,
             subjects=(subject,),
-            body={"reason": reason, "grants": len(affected.leases), "spared": len(affected.spared)},
+            body={
+                "reason": typed(actor, reason),
+                "grants": len(affected.leases),
+                "spared": len(affected.spared),
+            },
             lane=Lane.CONTROL,
         )
-        await self._store.end(
-            tx, affected.leases, reason="revoked", text=reason, actor=actor, at=at, parent=parent
+        return await self._holding.end(
+            tx,
+            affected.leases,
+            reason="revoked",
+            text=reason,
+            act=_act(two_people=two_people),
+            actor=actor,
+            at=at,
+            parent=parent,
         )
 
-    async def end_one(self, tx: Connection, lease: Lease, *, reason: str, actor: str, at: datetime) -> None:
-        """End one grant on a person's word."""
-        await self._store.end(tx, [lease], reason="killed", text=reason, actor=actor, at=at)
+    async def end_one(
+        self, tx: Connection, lease: Lease, *, reason: str, actor: str, at: datetime, two_people: bool = False
+    ) -> list[Kept]:
+        """End one grant on a person's word; returns what a rule keeps of it."""
+        act = _act(two_people=two_people)
+        return await self._holding.end(tx, [lease], reason="killed", text=reason, act=act, actor=actor, at=at)
 
 
 def is_emergency(lease: Lease) -> bool:
     """Tell whether S1 keeps a grant out of every mass action."""
-    role = lease.basis_ref.split(":")[1] if lease.basis_ref.startswith("duty:") else ""
-    return lease.basis_kind == "emergency" or role in EMERGENCY_ROLES
+    duty = lease.basis_ref.split(":")[1] if lease.basis_ref.startswith("duty:") else ""
+    return not spared_from_mass_actions(basis=lease.basis_kind, duty=duty).goes
+
+
+def _act(*, two_people: bool) -> Act:
+    return "two_people" if two_people else "person"

@@ -32,10 +32,12 @@ FROM grant_lease AS lease WHERE lease.id = $1
 SELECT grant_id, subject, version FROM grant_fact WHERE grant_id = ANY($1::uuid[])
 
 -- name: last_end
--- When a lease for the same thing ran out last, and when one was last taken away.
-SELECT max(ended_at) FILTER (WHERE end_reason IN ('lapsed', 'renewed')) AS ran_out,
-    max(ended_at) FILTER (WHERE end_reason NOT IN ('lapsed', 'renewed')) AS taken_away
-FROM grant_lease WHERE person_id = $1 AND basis_ref = $2 AND basis_step = $3 AND state = 'ended'
+-- When a lease for the same thing ran out last, and when one was last taken away. What a safety rule held was over
+-- for everything but the rule when it was held.
+SELECT max(over_at) FILTER (WHERE why IN ('lapsed', 'renewed')) AS ran_out,
+    max(over_at) FILTER (WHERE why NOT IN ('lapsed', 'renewed')) AS taken_away
+FROM (SELECT coalesce(held_since, ended_at) AS over_at, coalesce(end_reason, held_end) AS why
+    FROM grant_lease WHERE person_id = $1 AND basis_ref = $2 AND basis_step = $3 AND state IN ('ended', 'held')) AS past
 
 -- name: ever_covered
 -- Every cylinder that any lease for the same thing ever held.
@@ -49,8 +51,8 @@ SELECT id FROM grant_lease WHERE state <> 'ended' AND due_at <= $1 ORDER BY due_
 -- name: insert_lease
 -- A new lease.
 INSERT INTO grant_lease (id, person_id, basis_kind, basis_ref, basis_step, basis_at, during, state, reasons, bundle,
-    reference, decided_at, due_at, entry)
-VALUES ($1, $2, $3, $4, $5, $6, tstzrange($7, $8), $9, $10, $11, $12, $13, $14, $15)
+    reference, decided_at, due_at, entry, held_rule, held_since, held_end, held_why, held_act)
+VALUES ($1, $2, $3, $4, $5, $6, tstzrange($7, $8), $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 
 -- name: insert_cylinders
 -- The cylinders of a lease.
@@ -70,7 +72,7 @@ ON CONFLICT (grant_id, subject) DO UPDATE SET version = excluded.version, entry 
 -- name: update_lease
 -- A lease decided again: state, window, reasons.
 UPDATE grant_lease SET state = $2, during = tstzrange($3, $4), reasons = $5, bundle = $6, decided_at = $7,
-    due_at = $8, held_rule = $9, entry = $10
+    due_at = $8, entry = $9, held_rule = $10, held_since = $11, held_end = $12, held_why = $13, held_act = $14
 WHERE id = $1
 
 -- name: end_leases

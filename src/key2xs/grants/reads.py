@@ -8,10 +8,12 @@ from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, GrantId, PersonId
 from key2xs.core.sql import load_queries
 
+from .mass import is_emergency
 from .store import lease_of
 from .types import Lease
 
 _SQL = load_queries("key2xs.grants")
+_HOLDING = load_queries("key2xs.grants", "queries_holding.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class HeldGrant:
     stale: bool
     unit: str
     held: bool
+    emergency: bool = False
+    """One that no act on many touches (S1)."""
 
 
 async def grants_of_holder(
@@ -46,6 +50,7 @@ async def grants_of_holder(
             stale=not row["unchanged"] and row["state"] != "held",
             unit=f"person:{person_id}" if row["basis_ref"].startswith("duty:") else row["basis_ref"],
             held=row["state"] == "held",
+            emergency=is_emergency(lease_of(row)),
         )
         for row in rows
     ]
@@ -85,6 +90,11 @@ async def ended_lease_before(
 async def leases_ending_before(tx: Connection, at: datetime, limit: int) -> list[Lease]:
     """Return open leases that end by an instant, the earliest first."""
     return [lease_of(row) for row in await tx.fetch(_SQL["ending_before"], at, limit)]
+
+
+async def leases_ended_since(tx: Connection, since: datetime, limit: int) -> list[Lease]:
+    """Return leases that ended since an instant, with every cylinder they ever had."""
+    return [lease_of(row) for row in await tx.fetch(_HOLDING["ended_since"], since, limit)]
 
 
 async def count_states(tx: Connection) -> dict[str, int]:

@@ -10,7 +10,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from key2xs.core.ids import CylinderId, PersonId, RequestId, new_id
 from key2xs.core.sql import load_queries
-from key2xs.ledger import Entry, Lane, Ledger
+from key2xs.ledger import Entry, Lane, Ledger, typed
 
 from .types import Request
 
@@ -67,7 +67,7 @@ class Requests:
                     "kind": kind,
                     "starts_at": starts_at.isoformat(),
                     "ends_at": ends_at.isoformat(),
-                    "reason": reason,
+                    "reason": typed(actor, reason),
                 },
                 lane=Lane.CONTROL if kind == "emergency" else Lane.BULK,
             ),
@@ -119,7 +119,7 @@ class Requests:
                 actor=actor,
                 subjects=(f"request:{request_id}", f"person:{request.person_id}"),
                 heads=(f"request:{request_id}",),
-                body={"state": state, "reason": reason},
+                body={"state": state, "reason": typed(actor, reason)},
                 lane=Lane.CONTROL if request.kind == "emergency" else Lane.BULK,
             ),
         )

@@ -10,10 +10,10 @@ from key2xs.core.crash import declare
 from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, GrantId, PersonId, new_id
 from key2xs.core.sql import load_queries
-from key2xs.ledger import Entry, Lane, Ledger
+from key2xs.ledger import Entry, Lane, Ledger, typed
 from key2xs.policy.types import Reason
 
-from .types import BasisKey, EndReason, GrantState, Lease, Verdict, Wish
+from .types import BasisKey, EndReason, GrantState, Hold, Lease, Verdict, Wish
 
 _SQL = load_queries("key2xs.grants")
 _STORED = declare("grants.store.after_insert")
@@ -58,11 +58,12 @@ class LeaseStore:
         state: GrantState,
         heads: Mapping[str, int],
         at: datetime,
+        hold: Hold | None = None,
     ) -> GrantId:
-        """Store a new lease with its cylinders and the versions of its facts."""
+        """Store a new lease with its cylinders and the versions of its facts; `hold` where a safety rule keeps it."""
         grant_id = GrantId(new_id())
         entry = await self._tell(
-            tx, grant_id, wish.key, state, verdict, wish, at=at, cylinders=verdict.allowed
+            tx, grant_id, wish.key, state, verdict, wish, at=at, cylinders=verdict.allowed, hold=hold
         )
         await tx.execute(
             _SQL["insert_lease"],
@@ -81,6 +82,7 @@ class LeaseStore:
             at,
             due_at(state, wish.starts_at, wish.ends_at, verdict.until),
             entry,
+            *_hold_columns(hold),
         )
         await tx.execute(_SQL["insert_cylinders"], grant_id, sorted(verdict.allowed), entry)
         await self._put_facts(tx, grant_id, heads, entry)
@@ -98,13 +100,14 @@ class LeaseStore:
         ends_at: datetime,
         heads: Mapping[str, int],
         at: datetime,
-        held_rule: str | None = None,
+        hold: Hold | None = None,
     ) -> None:
         """Store that a lease was decided again: same or narrower cylinders, window and state."""
         removed = lease.cylinders - verdict.allowed
         entry = await self._tell(
-            tx, lease.id, lease.key, state, verdict, wish, at=at, cylinders=verdict.allowed, removed=removed
-        )
+            tx, lease.id, lease.key, state, verdict, wish,
+            at=at, cylinders=verdict.allowed, removed=removed, hold=hold,
+        )  # fmt: skip
         if removed:
             await tx.execute(_SQL["remove_cylinders"], lease.id, sorted(removed), at, entry)
         await tx.execute(
@@ -117,8 +120,8 @@ class LeaseStore:
             verdict.bundle,
             at,
             due_at(state, lease.starts_at, ends_at, verdict.until),
-            held_rule,
             entry,
+            *_hold_columns(hold),
         )
         await self._put_facts(tx, lease.id, heads, entry)
 
@@ -195,6 +198,7 @@ class LeaseStore:
         at: datetime,
         cylinders: Iterable[CylinderId],
         removed: Iterable[CylinderId] = (),
+        hold: Hold | None = None,
     ) -> int:
         action = {"active": "activate", "scheduled": "schedule", "held": "hold"}[state]
         ordered, gone = sorted(cylinders), sorted(removed)
@@ -210,6 +214,8 @@ class LeaseStore:
             "cylinders": len(ordered),
             "removed": [str(cylinder) for cylinder in gone],
         }
+        if hold is not None:
+            body |= {"rule": hold.rule, "held_by": hold.why, "ended_by": hold.act, "ends_as": hold.end}
         grant = f"grant:{grant_id}"
         entries = [
             Entry(
@@ -261,9 +267,22 @@ def lease_of(row: asyncpg.Record) -> Lease:
         due_at=row["due_at"],
         cylinders=frozenset(row["cylinders"]),
         held_rule=row["held_rule"],
+        hold=_hold_of(row),
         ended_at=row["ended_at"],
         end_reason=row["end_reason"],
     )
+
+
+def _hold_of(row: asyncpg.Record) -> Hold | None:
+    if row["held_rule"] is None:
+        return None
+    return Hold(row["held_rule"], row["held_why"], row["held_act"], row["held_since"], row["held_end"])
+
+
+def _hold_columns(hold: Hold | None) -> tuple[Any, ...]:
+    if hold is None:
+        return (None,) * 5
+    return hold.rule, hold.since, hold.end, hold.why, hold.act
 
 
 def due_at(
@@ -291,7 +310,12 @@ def _end_entry(lease: Lease, reason: EndReason, text: str, actor: str, at: datet
         actor=actor,
         subjects=_subjects(lease.id, lease.key, sorted(lease.cylinders)[:CYLINDERS_PER_ENTRY]),
         heads=(lease.subject,),
-        body={"reason": reason, "text": text, "basis": lease.basis_ref, "step": lease.basis_step},
+        body={
+            "reason": reason,
+            "text": typed(actor, text),
+            "basis": lease.basis_ref,
+            "step": lease.basis_step,
+        },
         # A window that ran out is on the key already; everything else has to overtake.
         lane=Lane.BULK if reason == "lapsed" else Lane.CONTROL,
     )

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeAlias
 from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, GrantId, PersonId, RequestId
 from key2xs.policy.types import Basis, BasisKind, FactWindow, Key, Reason
+from key2xs.safety import Act, Rule
 
 GrantState: TypeAlias = Literal["scheduled", "active", "held", "ended"]
 
@@ -52,8 +53,6 @@ class Wish:
     signed_at: datetime | None = None
     """None: the same as `basis_at`."""
     sod_conflicts: frozenset[str] | None = frozenset()
-    locks_on: bool | None = None
-    """Personal locks still on the permit's lock boxes (S3); None when it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,18 @@ class Verdict:
     reasons: tuple[Reason, ...]
     until: datetime | None
     bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a grant goes on although it ended: the rule, the sentence, and how it ends once the rule is met."""
+
+    rule: Rule
+    why: str
+    act: Act
+    since: datetime
+    end: EndReason
+    """With which reason it ends then; to everything but the rule it ended so at `since`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,7 @@ class Lease:
     due_at: datetime | None
     cylinders: frozenset[CylinderId]
     held_rule: str | None = None
+    hold: Hold | None = None
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
     facts: dict[str, int] = field(default_factory=dict)

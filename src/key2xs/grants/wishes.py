@@ -151,7 +151,6 @@ def _permit_wish(
         longest=timedelta(minutes=minutes),
         heads=frozenset({*facts.heads, f"person:{person_id}"}),
         sod_conflicts=conflicts_of(facts, person_id),
-        locks_on=facts.personal_locks_on,
     )
 
 

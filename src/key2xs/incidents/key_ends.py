@@ -1,0 +1,127 @@
+"""Ending a key: blocking it and taking it back, without taking from safety what a rule keeps (S1, S3, S4)."""
+
+from datetime import datetime
+
+from key2xs.core.database import Connection
+from key2xs.core.errors import Conflict
+from key2xs.core.ids import KeyId, PersonId
+from key2xs.grants.holding import Kept, held_leases
+from key2xs.grants.mass import Affected, MassActions
+from key2xs.keys.custody import Custody
+from key2xs.keys.kill import Kill as Narrow
+from key2xs.keys.registry import Registry
+from key2xs.keys.types import StoredKey
+from key2xs.safety import Rule, may_be_blocked
+
+
+class HeldBack(Conflict):
+    """A safety rule keeps a key where it is; `rule` names it, `kept` what it keeps."""
+
+    def __init__(self, rule: Rule, why: str, kept: tuple[Kept, ...]) -> None:
+        """Say which rule, and why."""
+        self.rule, self.kept = rule, kept
+        super().__init__(f"{why} ({rule}); two people can release it")
+
+
+class KeyEnds:
+    """Blocks keys, and says whether one may be taken back."""
+
+    def __init__(self, mass: MassActions, narrow: Narrow, custody: Custody, registry: Registry) -> None:
+        """Wire the rooms it works with."""
+        self._mass, self._narrow, self._custody, self._registry = mass, narrow, custody, registry
+
+    async def affected(
+        self, tx: Connection, key_id: KeyId, at: datetime
+    ) -> tuple[StoredKey, Affected, list[PersonId]]:
+        """Return what ends when a key is blocked, and whose it is; nothing ends for somebody with another key.
+
+        Raises:
+            NotFound: there is no such key.
+            Conflict: an emergency key (S1), or one that is blocked already.
+        """
+        key = await self._registry.get_key(tx, key_id)
+        ruling = may_be_blocked(emergency_key=key.emergency)
+        if not ruling.goes:
+            raise Conflict(f"key {key.stamp}: {ruling.why} ({ruling.rule})")
+        if key.blocked_at is not None:
+            raise Conflict(f"key {key.stamp} is blocked already")
+        holder = await self._custody.holder_at(tx, key_id, at)
+        if holder is None:
+            return key, Affected((), ()), []
+        return key, await self._only_here(tx, key, holder, at), [holder]
+
+    async def end(
+        self,
+        tx: Connection,
+        key_id: KeyId,
+        affected: Affected,
+        *,
+        reason: str,
+        actor: str,
+        at: datetime,
+        two_people: bool,
+    ) -> list[Kept]:
+        """Block a key. Where a rule keeps a part of what only this key carries, all else ends and the block waits.
+
+        Returns:
+            What a rule keeps; the key is blocked when nothing is.
+        """
+        would = await self._mass.would_keep(tx, affected, at, two_people=two_people)
+        if not would.kept:
+            await self._custody.block(tx, key_id, reason=reason, actor=actor, at=at)
+            await self._narrow.narrow_key(tx, key_id, at)
+            return []
+        kept = await self._mass.end_all(
+            tx,
+            affected,
+            subject=f"key:{key_id}",
+            reason=reason,
+            actor=actor,
+            at=at,
+            two_people=two_people,
+        )
+        await self._narrow.narrow_persons(tx, affected.persons, at)
+        return kept
+
+    async def block_when_free(
+        self, tx: Connection, key_id: KeyId, *, reason: str, actor: str, at: datetime
+    ) -> bool:
+        """Block a key once no rule keeps anything of its holder's; tells whether the matter is closed."""
+        key = await self._registry.get_key(tx, key_id)
+        holder = await self._custody.holder_at(tx, key_id, at)
+        if holder is not None and any(lease.person_id == holder for lease in await held_leases(tx)):
+            return False
+        if key.blocked_at is None and not key.emergency:
+            await self._custody.block(tx, key_id, reason=reason, actor=actor, at=at)
+            await self._narrow.narrow_key(tx, key_id, at)
+        return True
+
+    async def require_free(self, tx: Connection, key: StoredKey, at: datetime) -> None:
+        """Refuse to take a key back, or to pass it on, while a rule keeps something that only this key carries.
+
+        The key is in somebody's hand: taken back, it would be in nobody's.
+
+        Raises:
+            HeldBack: personal locks are still on (S3), or this is the last holder on shift (S4).
+        """
+        kept = await self.kept(tx, key, at)
+        if kept:
+            raise HeldBack(kept[0].rule, f"key {key.stamp} stays where it is: {kept[0].why}", kept)
+
+    async def kept(self, tx: Connection, key: StoredKey, at: datetime) -> tuple[Kept, ...]:
+        """Return what a rule would keep if the key were taken back now."""
+        holder = await self._custody.holder_at(tx, key.id, at)
+        if holder is None or key.blocked_at is not None:
+            return ()
+        affected = await self._only_here(tx, key, holder, at)
+        return (await self._mass.would_keep(tx, affected, at)).kept
+
+    async def _only_here(self, tx: Connection, key: StoredKey, holder: PersonId, at: datetime) -> Affected:
+        keys = await self._custody.keys_of(tx, holder, at)
+        if any(
+            each.id != key.id and each.blocked_at is None and not each.deleted and not each.emergency
+            for each in keys
+        ):
+            return Affected((), ())  # what the holder may do goes on with the other key
+        affected = await self._mass.look(tx, [holder])
+        return Affected((*affected.leases, *affected.spared), ())
