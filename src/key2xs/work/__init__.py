@@ -12,10 +12,13 @@ from .facts import (
 )
 from .feed import SILENT_AFTER, feed_ok, source_status
 from .loops import BoundaryLoop, PeopleReader, SilenceLoop
+from .paper import PaperPermit, PaperPermits
+from .paper_form import PAPER, PaperForm, PaperGas, PaperIsolation, PaperMember
 from .parties import resolve_people
 from .payload import Problem
 from .service import receive_event, set_native_state
 from .signature import BadSignature, Scheme, sign, verify
+from .source_down import DeclaredDown, declare_back, declare_down, sources_declared_down
 from .states import ENDED, NARROWING, State
 from .timeline import Finding
 from .types import (
@@ -40,6 +43,7 @@ __all__ = [
     "BODY_LIMIT",
     "ENDED",
     "NARROWING",
+    "PAPER",
     "SILENT_AFTER",
     "Answer",
     "Approval",
@@ -47,6 +51,7 @@ __all__ = [
     "BoundaryLoop",
     "CheckIn",
     "CrewMember",
+    "DeclaredDown",
     "Desk",
     "Finding",
     "GasTest",
@@ -55,6 +60,12 @@ __all__ = [
     "IsolationPoint",
     "Outcome",
     "OutcomeKind",
+    "PaperForm",
+    "PaperGas",
+    "PaperIsolation",
+    "PaperMember",
+    "PaperPermit",
+    "PaperPermits",
     "PeopleReader",
     "PermitFacts",
     "PermitSummary",
@@ -66,6 +77,8 @@ __all__ = [
     "State",
     "Step",
     "Webhook",
+    "declare_back",
+    "declare_down",
     "feed_ok",
     "find_permit",
     "held_messages",
@@ -79,5 +92,6 @@ __all__ = [
     "set_native_state",
     "sign",
     "source_status",
+    "sources_declared_down",
     "verify",
 ]

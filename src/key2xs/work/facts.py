@@ -13,7 +13,9 @@ from key2xs.core.ids import CylinderId, PermitId, PersonId, parse_id
 from key2xs.core.tri import Tri, tri
 from key2xs.plant import (
     AssetMapping,
+    MappedCylinder,
     Unmapped,
+    cylinder_facts,
     cylinders_of_access_points,
     cylinders_of_assets,
     normalise,
@@ -22,6 +24,7 @@ from key2xs.plant import (
 from .desk import SQL
 from .document import point_scheme
 from .feed import feed_ok
+from .paper_form import CYLINDER
 from .payload import Problem
 from .permits import PermitRow, instant
 from .states import State
@@ -106,6 +109,7 @@ async def permit_facts(
         feed_ok=fresh,
         as_of=heard_at,
         heads=tuple(sorted({f"permit:{permit_id}", *mapping.heads})),
+        lock_boxes=tuple(box["id"] for box in doc["lock_boxes"]),
     )
 
 
@@ -223,15 +227,27 @@ async def _map_scope(
     ]
     ours = [code for scheme, code in points if scheme.removeprefix("point:") in _POINT_KINDS]
     at_points = await cylinders_of_access_points(tx, ours, at=at)
+    single = {
+        code: CylinderId(made)
+        for scheme, code in points
+        if scheme == point_scheme(CYLINDER) and (made := parse_id(code))
+    }
+    known = await cylinder_facts(tx, single.values(), at=at) if single else {}
     strange = tuple(
         Unmapped(scheme, code, "unknown")
         for scheme, code in points
         if scheme.removeprefix("point:") not in _POINT_KINDS
+        and not (code in single and single[code] in known)
     )
+    locks = {
+        (point_scheme(CYLINDER), code): (MappedCylinder(each, "content"),)
+        for code, each in single.items()
+        if each in known
+    }
     return AssetMapping(
-        found={**mapped.found, **at_points.found},
+        found={**mapped.found, **at_points.found, **locks},
         unmapped=(*mapped.unmapped, *at_points.unmapped, *strange),
-        heads=(*mapped.heads, *at_points.heads),
+        heads=(*mapped.heads, *at_points.heads, *(f"cylinder:{each}" for each in single.values())),
     )
 
 

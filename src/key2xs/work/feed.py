@@ -8,6 +8,7 @@ from key2xs.core.tri import Tri
 from key2xs.ledger import Entry, Lane
 
 from .desk import SQL, Desk
+from .paper_form import PAPER
 from .payload import HeartbeatData
 from .types import SourceStatus
 
@@ -36,7 +37,7 @@ async def hear(
 async def tell_silence(tx: Connection, desk: Desk, now: datetime) -> datetime | None:
     """Tell which sources fell silent; return when the next one would."""
     ahead = []
-    for row in await tx.fetch(SQL["feeds"]):
+    for row in await tx.fetch(SQL["feeds"], now):
         silent_at = row["heard_at"] + SILENT_AFTER
         if silent_at > now:
             ahead.append(silent_at)
@@ -48,10 +49,14 @@ async def tell_silence(tx: Connection, desk: Desk, now: datetime) -> datetime | 
 async def feed_ok(tx: Connection, source: str, at: datetime) -> tuple[Tri, datetime | None]:
     """Tell whether a source can be relied on at `at`, and when it was last heard.
 
-    "unknown" before it was ever heard; "no" once it is silent. Neither takes anything away; both give nothing.
+    "unknown" before it was ever heard; "no" once it is silent or declared down. Neither takes anything away; both give
+    nothing. Paper has no feed that could fall silent: what two people stand for holds until it ends.
     """
-    heard_at = await tx.fetchval(SQL["feed"], source)
-    return _ok(heard_at, at), heard_at
+    if source == PAPER:
+        return "yes", at
+    row = await tx.fetchrow(SQL["feed"], source, at)
+    heard_at: datetime | None = row["heard_at"] if row else None
+    return ("no" if row and row["declared_down"] else _ok(heard_at, at)), heard_at
 
 
 async def source_status(tx: Connection, at: datetime) -> list[SourceStatus]:
@@ -59,13 +64,13 @@ async def source_status(tx: Connection, at: datetime) -> list[SourceStatus]:
     return [
         SourceStatus(
             name=row["source"],
-            feed_ok=_ok(row["heard_at"], at),
+            feed_ok="no" if row["declared_down"] else _ok(row["heard_at"], at),
             heard_at=row["heard_at"],
             heartbeat_at=row["heartbeat_at"],
             live_there=row["live_there"],
             live_here=await tx.fetchval(SQL["live_here"], row["source"], at),
         )
-        for row in await tx.fetch(SQL["feeds"])
+        for row in await tx.fetch(SQL["feeds"], at)
     ]
 
 

@@ -174,12 +174,15 @@ ON CONFLICT (source) DO UPDATE SET heard_at = greatest(feed.heard_at, excluded.h
 
 -- name: feeds
 -- When each source was last heard, and whether we called it silent.
-SELECT feed.source, feed.heard_at, feed.heartbeat_at, feed.live_there, source.state
+SELECT feed.source, feed.heard_at, feed.heartbeat_at, feed.live_there, source.state,
+    EXISTS (SELECT 1 FROM work_source_down AS down WHERE down.source = feed.source AND down.since <= $1
+        AND down.until > $1) AS declared_down
 FROM work_feed AS feed LEFT JOIN work_source AS source ON source.name = feed.source ORDER BY feed.source
 
 -- name: feed
--- When one source was last heard.
-SELECT heard_at FROM work_feed WHERE source = $1
+-- When one source was last heard, and whether two people declared it down.
+SELECT (SELECT heard_at FROM work_feed WHERE source = $1) AS heard_at,
+    EXISTS (SELECT 1 FROM work_source_down WHERE source = $1 AND since <= $2 AND until > $2) AS declared_down
 
 -- name: source_state
 -- What we last said about a source.

@@ -25,6 +25,7 @@ from .desk import SQL, Desk, native_states
 from .document import references_of, tell, to_document
 from .feed import hear
 from .messages import Message, find_twin, keep, take
+from .paper_form import PAPER
 from .parties import Roll, call_roll, store_parties
 from .payload import (
     AREA_STOP,
@@ -97,6 +98,27 @@ async def receive_event(
         await hear(tx, desk, source, at=message.received_at)
     _STORED.reach()
     return outcome
+
+
+async def receive_own(
+    tx: Connection, desk: Desk, event: Envelope, data: PermitData, at: datetime
+) -> PermitId:
+    """Take in the full state of a permit on paper, which our own room has checked. Paper is no feed: nothing is heard.
+
+    Raises:
+        InvalidInput: it contradicts itself; names the field.
+    """
+    message = take(desk, PAPER, msgspec.json.encode(event), received_at=require_utc(at))
+    try:
+        check_permit(event, data)
+    except BadPayload as error:
+        raise InvalidInput(
+            error.problems[0].field, error.problems[0].problem, record=event.subject
+        ) from error
+    outcome = await _receive_permit(tx, desk, message, event, data)
+    if outcome.permit_id is None:
+        raise InvalidInput("number", "could not be taken in", record=event.subject)
+    return outcome.permit_id
 
 
 async def set_native_state(

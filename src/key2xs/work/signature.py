@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from key2xs.core.clock import require_utc
 from key2xs.core.errors import Key2XSError
-from key2xs.core.settings import Secret
+from key2xs.core.secret import Secret
 
 TOLERANCE = timedelta(minutes=5)  # Standard Webhooks: the tolerance its libraries use, both ways
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix, not a secret

@@ -204,6 +204,8 @@ class PermitFacts:
     as_of: datetime | None
     """When the source was last heard."""
     heads: tuple[str, ...]
+    lock_boxes: tuple[str, ...] = ()
+    """The lock boxes it names, with or without a personal lock on them."""
 
     @property
     def personal_locks_on(self) -> bool | None:

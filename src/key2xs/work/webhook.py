@@ -16,7 +16,8 @@ import msgspec
 
 from key2xs.core.clock import Clock
 from key2xs.core.database import Connection, Database
-from key2xs.core.settings import PermitSource, Settings
+from key2xs.core.outside import PermitSource
+from key2xs.core.settings import Settings
 
 from .desk import Desk
 from .payload import AREA_STOP, GAS_TEST_RECORDED, TYPE_PREFIX, Problem
