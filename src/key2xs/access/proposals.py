@@ -14,8 +14,13 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from key2xs.core.ids import UserId, new_id
 from key2xs.core.sql import load_queries
-from key2xs.ledger import Entry, Lane, Ledger
+from key2xs.core.vault import Erased, Vault
+from key2xs.ledger import Entry, Lane, Ledger, typed
+from key2xs.policy.acts import EVERYWHERE, Place
+from key2xs.policy.acts.types import Part
 
+from .authority import Authority
+from .permissions import Permission
 from .types import Principal, Proposal, ProposalKind
 from .users import Users
 
@@ -28,9 +33,9 @@ _PAGE: Final = 200
 class Proposals:
     """Proposing and deciding."""
 
-    def __init__(self, ledger: Ledger, users: Users) -> None:
-        """Record every act with `ledger`."""
-        self._ledger, self._users = ledger, users
+    def __init__(self, ledger: Ledger, vault: Vault, users: Users, authority: Authority) -> None:
+        """Record every act with `ledger`; reasons are sealed by `vault` under the key of whoever typed them."""
+        self._ledger, self._vault, self._users, self._authority = ledger, vault, users, authority
 
     async def propose(
         self,
@@ -52,7 +57,15 @@ class Proposals:
             raise InvalidInput("reason", "say why")
         proposal_id = new_id()
         entry = await self._tell(
-            tx, "propose", proposal_id, subject, by, at, act=kind, reason=reason.strip(), payload=payload
+            tx,
+            "propose",
+            proposal_id,
+            subject,
+            by,
+            at,
+            act=kind,
+            reason=typed(by.actor, reason.strip()),
+            payload=payload,
         )
         await tx.execute(
             _SQL["insert_proposal"],
@@ -60,7 +73,7 @@ class Proposals:
             kind,
             subject,
             payload,
-            reason.strip(),
+            await self._vault.seal(by.user_id, reason.strip()),
             by.user_id,
             at,
             at + VALID_FOR,
@@ -69,11 +82,18 @@ class Proposals:
         return await self.get(tx, proposal_id, at)
 
     async def decide(
-        self, tx: Connection, proposal_id: UUID, by: Principal, *, confirm: bool, at: datetime
+        self,
+        tx: Connection,
+        proposal_id: UUID,
+        by: Principal,
+        *,
+        confirm: bool,
+        at: datetime,
+        permission: Permission | None = None,
     ) -> Proposal:
         """Confirm or refuse. The caller does the act in the same transaction after a confirmation.
 
-        Whoever proposed may take it back, but never confirm it.
+        Whoever proposed may take it back, but never confirm it. `permission` is what confirming this kind takes.
 
         Raises:
             NotFound: no such proposal.
@@ -83,11 +103,11 @@ class Proposals:
         row = await tx.fetchrow(_SQL["lock_proposal"], proposal_id)
         if row is None:
             raise NotFound(f"there is no proposal {proposal_id}")
-        proposal = proposal_of(row, at)
+        proposal = await self._read(row, at)
         if proposal.state != "open":
             raise Conflict(f"the proposal is {proposal.state} already")
         if confirm:
-            await self._require_second(tx, proposal.proposed_by, by)
+            await self.require_second(tx, proposal.proposed_by, by, at, permission=permission)
         action = "confirm" if confirm else "refuse"
         entry = await self._tell(tx, action, proposal_id, proposal.subject, by, at, act=proposal.kind)
         state = "confirmed" if confirm else "refused"
@@ -103,7 +123,7 @@ class Proposals:
         row = await tx.fetchrow(_SQL["get_proposal"], proposal_id)
         if row is None:
             raise NotFound(f"there is no proposal {proposal_id}")
-        return proposal_of(row, at)
+        return await self._read(row, at)
 
     async def list(
         self,
@@ -116,18 +136,66 @@ class Proposals:
     ) -> list[Proposal]:
         """Return proposals, the newest first."""
         rows = await tx.fetch(_SQL["list_proposals"], at if only_open else None, after, limit)
-        return [proposal_of(row, at) for row in rows]
+        await self._vault.prepare([row["proposed_by"] for row in rows])
+        return [await self._read(row, at) for row in rows]
 
-    async def _require_second(self, tx: Connection, proposed_by: UserId, by: Principal) -> None:
+    async def require_second(
+        self,
+        tx: Connection,
+        first: UserId | None,
+        by: Principal,
+        at: datetime,
+        *,
+        permission: Permission | None = None,
+        part: Part = "second",
+        place: Place = EVERYWHERE,
+    ) -> None:
+        """Refuse somebody who may not be the second person beside `first`; see `Authority.require_second`.
+
+        Raises:
+            NotAllowed: says why.
+        """
         if by.kind != "session":
             raise NotAllowed("a second person signs in; a token is nobody")
-        proposer = await self._users.get(tx, proposed_by)
-        if by.user_id == proposed_by:
-            raise NotAllowed("whoever proposes does not confirm; ask a second person")
-        if by.person_id is None or proposer.person_id is None:
-            raise NotAllowed("both users must be linked to a person, so that they surely are two")
-        if by.person_id == proposer.person_id:
-            raise NotAllowed("both users are the same person; ask a second one")
+        held = permission or min(by.permissions, default=None)
+        if held is None:
+            raise NotAllowed("your role confirms nothing")
+        proposer = await self._users.get(tx, first) if first is not None else None
+        await self._authority.require_second(
+            tx, by, await self._users.get(tx, by.user_id), proposer, held, at, part=part, place=place
+        )
+
+    async def find_act(self, tx: Connection, by: Principal, digest: str, at: datetime) -> Proposal | None:
+        """Return the proposal of this user's very request: one that waits, or that was confirmed and not done."""
+        row = await tx.fetchrow(_SQL["find_act"], by.user_id, digest, at)
+        return await self._read(row, at) if row is not None else None
+
+    async def use(self, tx: Connection, proposal: Proposal, by: Principal, at: datetime) -> None:
+        """Note that a confirmed act is being done; it is done once."""
+        entry = await self._tell(tx, "use", proposal.id, proposal.subject, by, at, act=proposal.kind)
+        await tx.execute(_SQL["use_act"], proposal.id, at, entry)
+
+    async def _read(self, row: asyncpg.Record, at: datetime) -> Proposal:
+        """Read a proposal from its row, as it stands at an instant."""
+        expired = row["state"] == "open" and row["expires_at"] <= at
+        reason = row["reason"]
+        if reason is None:
+            opened = await self._vault.open(row["proposed_by"], row["reason_sealed"])
+            reason = "(erased)" if isinstance(opened, Erased) else opened
+        return Proposal(
+            id=row["id"],
+            kind=row["kind"],
+            subject=row["subject"],
+            payload=row["payload"],
+            reason=reason,
+            proposed_by=UserId(row["proposed_by"]),
+            proposed_at=row["proposed_at"],
+            expires_at=row["expires_at"],
+            state="expired" if expired else row["state"],
+            decided_by=row["decided_by"],
+            decided_at=row["decided_at"],
+            used_at=row["used_at"],
+        )
 
     async def _tell(
         self,
@@ -151,21 +219,3 @@ class Proposals:
                 lane=Lane.CONTROL,
             ),
         )
-
-
-def proposal_of(row: asyncpg.Record, at: datetime) -> Proposal:
-    """Read a proposal from its row, as it stands at an instant."""
-    expired = row["state"] == "open" and row["expires_at"] <= at
-    return Proposal(
-        id=row["id"],
-        kind=row["kind"],
-        subject=row["subject"],
-        payload=row["payload"],
-        reason=row["reason"],
-        proposed_by=UserId(row["proposed_by"]),
-        proposed_at=row["proposed_at"],
-        expires_at=row["expires_at"],
-        state="expired" if expired else row["state"],
-        decided_by=row["decided_by"],
-        decided_at=row["decided_at"],
-    )

@@ -21,6 +21,10 @@ SELECT true FROM access_user WHERE person_id = $1 AND id <> $2
 -- One user.
 SELECT * FROM access_user WHERE id = $1
 
+-- name: user_of_person
+-- The user that is linked to a person.
+SELECT * FROM access_user WHERE person_id = $1
+
 -- name: lock_user
 -- One user, for change.
 SELECT * FROM access_user WHERE id = $1 FOR UPDATE
@@ -44,6 +48,37 @@ UPDATE access_user SET password = $2, one_time = $3, entry = $4 WHERE id = $1
 -- name: disable_user
 -- A user who may no longer sign in; nothing is deleted.
 UPDATE access_user SET disabled_at = $2, password = NULL, entry = $3 WHERE id = $1
+
+-- name: mark_altered
+-- Somebody else made, linked or gave a password to a user.
+UPDATE access_user SET altered_at = $2, entry = $3 WHERE id = $1
+
+-- name: mark_administered
+-- A user, or the owner of a token, changed another user.
+UPDATE access_user SET administered_at = $2, entry = $3
+WHERE id = $1 OR id = (SELECT owner_id FROM access_token WHERE id = $1)
+
+-- name: mark_signed_in
+-- A user signed in.
+UPDATE access_user SET signed_in_at = $2, entry = $3 WHERE id = $1
+
+-- name: list_sessions
+-- Sessions that have not ended, the newest first.
+SELECT id, user_id, made_at, seen_at, ends_at FROM access_session
+WHERE ($1::uuid IS NULL OR user_id = $1) AND ends_at > $2 AND seen_at > $3 ORDER BY made_at DESC, id LIMIT $4
+
+-- name: session_owner
+-- Whose session it is.
+SELECT user_id FROM access_session WHERE id = $1
+
+-- name: end_session_by_id
+-- One session ends, by its handle.
+DELETE FROM access_session WHERE id = $1
+
+-- name: note_token_use
+-- The day a token was last used.
+INSERT INTO access_token_use (token_id, used_on) VALUES ($1, $2)
+ON CONFLICT (token_id) DO UPDATE SET used_on = excluded.used_on
 
 -- name: insert_session
 -- A session begins; only the hash of its secret is kept.
@@ -79,13 +114,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: find_token
 -- A token that is in force, with its owner.
-SELECT token.id, token.permissions, account.id AS owner_id, account.person_id, account.roles
+SELECT token.id, token.permissions, account.id AS owner_id, account.person_id, account.roles, last.used_on
 FROM access_token AS token JOIN access_user AS account ON account.id = token.owner_id
+LEFT JOIN access_token_use AS last ON last.token_id = token.id
 WHERE token.digest = $1 AND token.revoked_at IS NULL AND token.expires_at > $2 AND account.disabled_at IS NULL
 
 -- name: list_tokens
 -- All tokens, the newest first.
-SELECT * FROM access_token WHERE $1::uuid IS NULL OR owner_id = $1 ORDER BY made_at DESC, id LIMIT $2
+SELECT token.*, last.used_on FROM access_token AS token
+LEFT JOIN access_token_use AS last ON last.token_id = token.id
+WHERE $1::uuid IS NULL OR token.owner_id = $1 ORDER BY token.made_at DESC, token.id LIMIT $2
 
 -- name: lock_token
 -- One token, for change.
@@ -97,8 +135,20 @@ UPDATE access_token SET revoked_at = $2, entry = $3 WHERE id = $1
 
 -- name: insert_proposal
 -- An act that waits for a second person.
-INSERT INTO access_proposal (id, kind, subject, payload, reason, proposed_by, proposed_at, expires_at, state, entry)
+INSERT INTO access_proposal (id, kind, subject, payload, reason_sealed, proposed_by, proposed_at, expires_at, state,
+    entry)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9)
+
+-- name: find_act
+-- Acts of a user's very request that wait, or that a second person confirmed and that were not done yet.
+SELECT * FROM access_proposal
+WHERE kind IN ('act', 'history') AND proposed_by = $1 AND payload->>'digest' = $2 AND used_at IS NULL
+  AND expires_at > $3 AND state IN ('open', 'confirmed')
+ORDER BY state, id DESC LIMIT 1 FOR UPDATE
+
+-- name: use_act
+-- A confirmed act is being done.
+UPDATE access_proposal SET used_at = $2, entry = $3 WHERE id = $1
 
 -- name: get_proposal
 -- One proposal.

@@ -1,4 +1,4 @@
-"""What the edges ask of the access room: one object with users, sessions, tokens and proposals."""
+"""What the edges ask of the access room: one object with users, sessions, tokens, proposals and the matrix."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,6 +11,11 @@ from key2xs.core.ids import PersonId, UserId
 from key2xs.core.vault import Vault
 from key2xs.ledger import Ledger
 
+from .authority import Authority
+from .codes import Codes
+from .history import PersonHistory
+from .holds import Holds
+from .looks import Looks
 from .proposals import Proposals
 from .secrets import Passwords
 from .sessions import Sessions
@@ -19,7 +24,7 @@ from .users import Users
 
 
 class Access:
-    """Users, sessions, tokens, proposals of one installation."""
+    """Users, sessions, tokens, proposals, the authority matrix and the traces of one installation."""
 
     def __init__(
         self,
@@ -42,10 +47,15 @@ class Access:
             hasher: how hard passwords are to guess; the library's default when None.
         """
         passwords = Passwords(vault, hasher)
-        self.users = Users(ledger, vault, passwords)
-        self.sessions = Sessions(database, ledger, self.users, passwords, clock, wall)
-        self.tokens = Tokens(database, ledger, self.users, clock, wall)
-        self.proposals = Proposals(ledger, self.users)
+        self.authority = Authority(ledger)
+        self.users = Users(ledger, vault, passwords, self.authority)
+        self.sessions = Sessions(database, ledger, self.users, self.authority, passwords, clock, wall)
+        self.tokens = Tokens(database, ledger, self.users, self.authority, clock, wall)
+        self.proposals = Proposals(ledger, vault, self.users, self.authority)
+        self.codes = Codes(database, ledger, vault, clock, wall)
+        self.looks = Looks(ledger, vault)
+        self.history = PersonHistory(self.looks)
+        self.holds = Holds(ledger, vault)
 
 
 async def make_user(

@@ -7,24 +7,26 @@ Time is real time: a demo that steps the night must not sign anybody out.
 
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from key2xs.core.clock import Clock
 from key2xs.core.database import Connection, Database
-from key2xs.core.errors import InvalidInput, Key2XSError
+from key2xs.core.errors import InvalidInput, Key2XSError, NotFound
 from key2xs.core.ids import UserId
 from key2xs.core.sql import load_queries
 from key2xs.ledger import Entry, Ledger
 
-from .permissions import permissions_of
+from .authority import Authority
 from .secrets import Passwords, check_password, csrf_token, digest, new_secret
 from .throttle import Throttle
-from .types import Principal, SignedIn, User
+from .types import OpenSession, Principal, SignedIn, User
 from .users import Users, check_login, user_of
 
 _SQL = load_queries("key2xs.access")
 
 IDLE: Final = timedelta(minutes=30)  # a walk through the unit
 LONGEST: Final = timedelta(hours=12)  # one shift
+_PAGE: Final = 200
 _TOUCH_AFTER: Final = timedelta(
     minutes=1
 )  # a page that refreshes itself writes once a minute, not once a request
@@ -42,13 +44,14 @@ class Sessions:
         database: Database,
         ledger: Ledger,
         users: Users,
+        authority: Authority,
         passwords: Passwords,
         clock: Clock,
         wall: Clock,
     ) -> None:
         """`clock` gives domain time for the log, `wall` real time for timeouts."""
         self._database, self._ledger, self._users, self._passwords = database, ledger, users, passwords
-        self._clock, self._wall = clock, wall
+        self._authority, self._clock, self._wall = authority, clock, wall
         self._throttle = Throttle(wall.monotonic)
 
     async def sign_in(
@@ -94,8 +97,9 @@ class Sessions:
         now = self._wall.now()
         async with self._database.read() as tx:
             row = await tx.fetchrow(_SQL["find_session"], digest(secret), now, now - IDLE)
-        if row is None:
-            return None
+            if row is None:
+                return None
+            held = await self._authority.holdings(tx, tuple(row["roles"]))
         if now - row["seen_at"] > _TOUCH_AFTER:
             async with self._database.transaction() as tx:
                 await tx.execute(_SQL["touch_session"], row["digest"], now)
@@ -104,10 +108,39 @@ class Sessions:
             user_id=UserId(row["id"]),
             person_id=row["person_id"],
             roles=tuple(row["roles"]),
-            permissions=permissions_of(row["roles"]),
+            permissions=held.everywhere,
             actor=f"user:{row['id']}",
             secret=secret,
+            holdings=held,
         )
+
+    async def list(
+        self, tx: Connection, *, user_id: UserId | None = None, limit: int = _PAGE
+    ) -> list[OpenSession]:
+        """Return sign-ins that have not ended, the newest first."""
+        now = self._wall.now()
+        rows = await tx.fetch(_SQL["list_sessions"], user_id, now, now - IDLE, limit)
+        return [OpenSession(**row) for row in rows]
+
+    async def end(self, tx: Connection, session_id: UUID, *, actor: str) -> None:
+        """End somebody's session by its handle.
+
+        Raises:
+            NotFound: there is none.
+        """
+        owner = await tx.fetchval(_SQL["session_owner"], session_id)
+        if owner is None:
+            raise NotFound("there is no such session; it may have ended")
+        at = self._clock.now()
+        entry = Entry(
+            kind="access:session:end",
+            occurred_at=at,
+            recorded_at=at,
+            actor=actor,
+            subjects=(f"user:{owner}",),
+        )
+        await self._ledger.record(tx, entry)
+        await tx.execute(_SQL["end_session_by_id"], session_id)
 
     async def sign_out(self, secret: str) -> None:
         """End a session; one that is over already is no error."""
@@ -157,7 +190,8 @@ class Sessions:
         await tx.execute(_SQL["sweep_sessions"], now, now - IDLE)
         if old_secret:
             await tx.execute(_SQL["end_session"], digest(old_secret))
-        await self._tell(tx, "access:session:begin", user.id)
+        entry = await self._tell(tx, "access:session:begin", user.id)
+        await tx.execute(_SQL["mark_signed_in"], user.id, self._clock.now(), entry)
         if user.one_time:
             await self._users.use_up_password(tx, user.id, at=self._clock.now())
         return await self._store(tx, user, one_time=user.one_time)

@@ -1,6 +1,7 @@
 """API tokens: for machines and the command line, each with its own permissions and an end."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -14,14 +15,15 @@ from key2xs.core.ids import UserId, new_id
 from key2xs.core.sql import load_queries
 from key2xs.ledger import Entry, Ledger
 
-from .permissions import Permission, parse_permissions, permissions_of
+from .authority import Authority
+from .permissions import parse_permissions
 from .secrets import TOKEN_PREFIX, digest, new_secret
 from .types import Principal, Token
 from .users import Users
 
 _SQL = load_queries("key2xs.access")
 
-LONGEST_LIFE: Final = timedelta(days=366)
+LONGEST_LIFE: Final = timedelta(days=365)
 LONGEST_LABEL: Final = 100  # characters
 _PAGE: Final = 500
 
@@ -29,9 +31,17 @@ _PAGE: Final = 500
 class Tokens:
     """Making, finding and revoking tokens."""
 
-    def __init__(self, database: Database, ledger: Ledger, users: Users, clock: Clock, wall: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        users: Users,
+        authority: Authority,
+        clock: Clock,
+        wall: Clock,
+    ) -> None:
         """`clock` gives domain time for the log, `wall` real time for the tokens' ends."""
-        self._database, self._ledger, self._users = database, ledger, users
+        self._database, self._ledger, self._users, self._authority = database, ledger, users, authority
         self._clock, self._wall = clock, wall
 
     async def make(
@@ -61,7 +71,8 @@ class Tokens:
         owner = await self._users.get(tx, owner_id)
         if owner.disabled_at is not None:
             raise Conflict("the owner is disabled")
-        beyond = wanted - permissions_of(owner.roles)
+        held = await self._authority.holdings(tx, owner.roles)
+        beyond = wanted - held.everywhere - held.somewhere
         if beyond:
             raise InvalidInput("permissions", f"the owner lacks {', '.join(sorted(beyond))}")
         token_id, secret = new_id(), TOKEN_PREFIX + new_secret()
@@ -80,16 +91,22 @@ class Tokens:
             return None
         async with self._database.read() as tx:
             row = await tx.fetchrow(_SQL["find_token"], digest(secret), self._wall.now())
-        if row is None:
-            return None
-        allowed: frozenset[Permission] = parse_permissions(row["permissions"]) & permissions_of(row["roles"])
+            if row is None:
+                return None
+            held = await self._authority.holdings(tx, tuple(row["roles"]))
+        today = self._wall.now().date()
+        if row["used_on"] != today:
+            async with self._database.transaction() as tx:
+                await tx.execute(_SQL["note_token_use"], row["id"], today)
+        made_for = parse_permissions(row["permissions"])
         return Principal(
             kind="token",
             user_id=UserId(row["owner_id"]),
             person_id=row["person_id"],
             roles=tuple(row["roles"]),
-            permissions=allowed,
+            permissions=held.everywhere & made_for,
             actor=f"token:{row['id']}",
+            holdings=replace(held, somewhere=held.somewhere & made_for),
         )
 
     async def list(
@@ -140,4 +157,5 @@ def token_of(row: asyncpg.Record) -> Token:
         made_at=row["made_at"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        used_on=row["used_on"],
     )

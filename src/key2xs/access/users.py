@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -13,6 +14,8 @@ from key2xs.core.sql import load_queries
 from key2xs.core.vault import Erased, Vault
 from key2xs.ledger import Entry, Ledger, Personal
 
+from .authority import Authority
+from .matrix import conflicts_of
 from .permissions import Role
 from .secrets import Passwords, check_password
 from .types import User, UserNames
@@ -25,9 +28,10 @@ _PAGE = 500
 class Users:
     """Making and changing users."""
 
-    def __init__(self, ledger: Ledger, vault: Vault, passwords: Passwords) -> None:
-        """Record every change with `ledger`; names are sealed by `vault`."""
+    def __init__(self, ledger: Ledger, vault: Vault, passwords: Passwords, authority: Authority) -> None:
+        """Record every change with `ledger`; names are sealed by `vault`; `authority` knows what roles mean."""
         self._ledger, self._vault, self._passwords = ledger, vault, passwords
+        self._authority = authority
 
     async def make(
         self,
@@ -57,9 +61,9 @@ class Users:
 
         Raises:
             InvalidInput: an empty name, an unknown role, a bad password.
-            Conflict: the name is taken, or the person has a user already.
+            Conflict: the name is taken, the person has a user already, or roles that are never one person's.
         """
-        name, wanted = check_login(login), check_roles(roles)
+        name, wanted = check_login(login), await self._roles(tx, roles)
         chosen = one_time_password or password
         if chosen is not None:
             check_password(chosen, name)
@@ -93,6 +97,7 @@ class Users:
             at,
             entry,
         )
+        await self._touched(tx, user_id, actor, at, entry)
         return user_id
 
     async def set_roles(
@@ -112,7 +117,7 @@ class Users:
             InvalidInput: an unknown role.
             Conflict: the person has another user, or the user is disabled.
         """
-        wanted = check_roles(roles)
+        wanted = await self._roles(tx, roles)
         user = await self._lock(tx, user_id)
         await self._check_person(tx, person_id, user_id)
         if user.disabled_at is not None:
@@ -129,6 +134,7 @@ class Users:
             person_id=person_id,
         )
         await tx.execute(_SQL["set_roles"], user_id, list(wanted), person_id, entry)
+        await self._touched(tx, user_id, actor, at, entry, altered=person_id != user.person_id)
         await tx.execute(_SQL["end_sessions"], user_id)
 
     async def set_password(
@@ -155,6 +161,7 @@ class Users:
             raise Conflict("the user is disabled; make a new one")
         entry = await self._tell(tx, "access:user:password", user_id, actor, at, one_time=one_time)
         await tx.execute(_SQL["set_password"], user_id, stored, one_time, entry)
+        await self._touched(tx, user_id, actor, at, entry)
         await tx.execute(_SQL["end_sessions"], user_id)
 
     async def use_up_password(self, tx: Connection, user_id: UserId, *, at: datetime) -> None:
@@ -187,6 +194,11 @@ class Users:
             raise NotFound(f"there is no user {user_id}")
         return user_of(row)
 
+    async def of_person(self, tx: Connection, person_id: PersonId) -> User | None:
+        """Return the user that a person is, disabled or not; None: none."""
+        row = await tx.fetchrow(_SQL["user_of_person"], person_id)
+        return user_of(row) if row is not None else None
+
     async def names(self, tx: Connection, user_id: UserId) -> UserNames:
         """Return what a user is called.
 
@@ -212,6 +224,24 @@ class Users:
     def blind(self, login: str) -> bytes:
         """Return what a sign-in name is found by."""
         return self._vault.blind("access-login", login)
+
+    async def _roles(self, tx: Connection, roles: Iterable[str]) -> tuple[str, ...]:
+        wanted = check_roles(roles)
+        why = conflicts_of(wanted, (await self._authority.current(tx)).rules)
+        if why:
+            raise Conflict(why)
+        return wanted
+
+    async def _touched(
+        self, tx: Connection, user_id: UserId, actor: str, at: datetime, entry: int, *, altered: bool = True
+    ) -> None:
+        """Remember that somebody changed another's account: for a day neither is one half of two people."""
+        kind, _, who = actor.partition(":")
+        if kind not in {"user", "token"} or actor == f"user:{user_id}":
+            return
+        if altered:
+            await tx.execute(_SQL["mark_altered"], user_id, at, entry)
+        await tx.execute(_SQL["mark_administered"], UUID(who), at, entry)
 
     async def _open(self, user_id: UserId, blob: bytes | None) -> str | None:
         if blob is None:
@@ -288,4 +318,7 @@ def user_of(row: asyncpg.Record) -> User:
         one_time=row["one_time"],
         made_at=row["made_at"],
         disabled_at=row["disabled_at"],
+        altered_at=row["altered_at"],
+        administered_at=row["administered_at"],
+        signed_in_at=row["signed_in_at"],
     )

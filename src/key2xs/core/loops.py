@@ -2,6 +2,7 @@
 
 A loop is written as `step(now) -> next due instant`, does one bounded piece of work a step, and holds no
 state that a crash may lose. The runner (in `app.py`) gives it time; tests and the demo call `step` themselves.
+A loop that goes on although it cannot do its work (another system is down) says why in an attribute `problem`.
 """
 
 from datetime import datetime

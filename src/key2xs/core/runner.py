@@ -97,8 +97,11 @@ class Runner:
         return min((state.due for state in self._states.values() if state.due is not None), default=None)
 
     def problems(self) -> dict[str, str]:
-        """Name the loops whose last step failed, and how."""
-        return {name: state.problem for name, state in self._states.items() if state.problem}
+        """Name the loops whose last step failed, or that could not do their work, and how."""
+        # A loop that handles a failed call itself does not fail: it says so by its own `problem`.
+        told = {loop.name: getattr(loop, "problem", None) for loop in self._loops}
+        failed = {name: state.problem for name, state in self._states.items()}
+        return {name: why for name in told if (why := failed[name] or told[name])}
 
     async def _run_one(self, loop: Loop) -> None:
         state, wake = self._states[loop.name], self._wakes[loop.name]

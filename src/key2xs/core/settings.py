@@ -10,46 +10,27 @@ import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from key2xs.core.errors import InvalidInput, UnsafeSettings
+from key2xs.core.outside import (
+    CabinetSource,
+    CliqSystem,
+    IloqSystem,
+    KeySystemSettings,
+    PermitSource,
+    ScimSource,
+    SyslogSink,
+)
+from key2xs.core.secret import Secret
 
 _PREFIX = "KEY2XS_"
 _NOT_SETTINGS = {"KEY2XS_CONFIG", "KEY2XS_REQUIRE_PEERS", "KEY2XS_TOKEN", "KEY2XS_URL"}
+LONGEST_KILL_WAIT = 600  # seconds
 SHORTEST_TOKEN = 24  # characters; shorter ones can be guessed
-
-
-class Secret:
-    """A value that does not print."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        """Hide `value`; `reveal()` is the only way back."""
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the value, for the one place that needs it."""
-        return self._value
-
-    def __repr__(self) -> str:
-        """Show that there is one, never what it is."""
-        return "Secret(...)" if self._value else "Secret(empty)"
-
-    def __bool__(self) -> bool:
-        """Tell whether it is set."""
-        return bool(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare values; only for tests and settings equality, never for authentication."""
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        """Hash by value."""
-        return hash(self._value)
 
 
 _EMPTY = Secret("")
@@ -100,55 +81,67 @@ class Leases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return timedelta(minutes=self.sweep_minutes)
 
 
-class ScimSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One IAM that provisions people."""
+class Continuity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Running without a system, and sealed emergency keys."""
 
-    name: str
-    token: Secret
-
-
-class PermitSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One e-PTW system that sends webhooks; several secrets while one is being replaced."""
-
-    name: str
-    secrets: tuple[Secret, ...]
-
-
-class IloqSystem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One iLOQ locking system."""
-
-    name: str
-    base_url: str
-    customer_code: str
-    user_name: str
-    password: Secret
-    lock_group: str = ""
-    api_key: Secret = _EMPTY
-    offline_expiry_minutes: int = 120
-    clock_margin_seconds: int = 120
-    clock_drift_seconds_per_day: float = 2.0
-    phone_supplies_time: bool = False
-    timeout_seconds: float = 10.0
-    # How often the vendor is asked without a reason of our own; a vendor that limits calls wants longer ones.
-    inventory_minutes: int = 60  # a whole listing: about four calls a lock; what we change is re-read at once
-    reread_minutes: int = (
-        15  # a key we write: edits made in the vendor's own tool are found at this pace at the latest
+    warn_ahead_minutes: int = 60  # before somebody on shift loses the last working key while a system is down
+    paper_permit_minutes: int = 720  # the longest window of a permit on paper: one shift
+    paper_entry_minutes: int = (
+        720  # after the permit system is back, paper permits must have been entered by then
     )
-    watched_reread_minutes: int = 360  # a key we only watch
-    events_seconds: int = 30  # the log of openings and refusals
+    declared_down_minutes: int = (
+        720  # a permit system that two people declared down counts as back after this
+    )
+    sealed_recall_minutes: int = 60  # an emergency key is back under seal this long after its seal was broken
+    sealed_check_days: int = 30  # between looks at a seal
+    drill_days: int = 180  # between exercises of running without a system
 
 
-class SyslogSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A syslog receiver over mutual TLS."""
+class Adoption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Taking over a site that has keys already."""
 
-    name: str
-    host: str
-    port: int = 6514
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    server_name: str = ""
-    longest_message: int = 8192  # bytes every RFC 5425 receiver should take
+    bulk_limit: int = (
+        50  # keys written in bulk within ten minutes; the next one waits until a person confirms
+    )
+    batch: int = 500  # keys adopted in one transaction; an interrupted run goes on behind the last batch
+    unused_days: int = 90  # a right that nobody used for so long is listed as unused
+
+
+class DeskSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key desk."""
+
+    due: Literal["shift", "permit", "none"] = "shift"  # what a key is due back with, where both are known
+    due_hours: int = 12  # where neither a shift nor a permit is known
+    # After the due time, one after the other; each is told once.
+    reminder_minutes: int = 15
+    key_desk_minutes: int = 30
+    shift_leader_minutes: int = 60
+    security_minutes: int = 120
+    undo_seconds: int = 120  # a hand-out by mistake can be taken back this long by whoever made it
+    between_minutes: int = 2  # so near to a change of hands an opening is "between two holders"
+
+
+class Safety(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The safety rules. They cannot be switched off; only this can be set."""
+
+    kill_wait_seconds: int = 120  # S5: the shift leader is told first, and then a stop proceeds for sure
+
+    @property
+    def kill_wait(self) -> timedelta:
+        """How long a person's stop of somebody at work waits at most."""
+        return timedelta(seconds=self.kill_wait_seconds)
+
+
+class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long openings name a person."""
+
+    # The works council's default; 90 is the least that supervisory bodies of critical sites ask for.
+    named_event_days: Annotated[int, msgspec.Meta(ge=90, le=3650)] = 180
+
+    @property
+    def kept(self) -> timedelta:
+        """How long openings name a person."""
+        return timedelta(days=self.named_event_days)
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,10 +158,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: DatabaseDSNs = DatabaseDSNs()
     log: LogSettings = LogSettings()
     leases: Leases = Leases()
+    safety: Safety = Safety()
+    desk: DeskSettings = DeskSettings()
+    continuity: Continuity = Continuity()
+    adoption: Adoption = Adoption()
+    privacy: Privacy = Privacy()
     scim: tuple[ScimSource, ...] = ()
     permits: tuple[PermitSource, ...] = ()
     iloq: tuple[IloqSystem, ...] = ()
+    cliq: tuple[CliqSystem, ...] = ()
+    cabinets: tuple[CabinetSource, ...] = ()
     syslog: tuple[SyslogSink, ...] = ()
+
+    @property
+    def key_systems(self) -> tuple[KeySystemSettings, ...]:
+        """All key systems, of every make."""
+        return (*self.iloq, *self.cliq)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -202,10 +207,16 @@ def parse_settings(raw: Mapping[str, Any]) -> Settings:
         InvalidInput: names the setting and the problem.
     """
     try:
-        return msgspec.convert(raw, Settings, strict=False, dec_hook=_decode)
+        settings = msgspec.convert(raw, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `")
         raise InvalidInput(where.strip("`$.") or "settings", problem, record="settings") from error
+    if not 0 < settings.safety.kill_wait_seconds <= LONGEST_KILL_WAIT:
+        problem = f"between 1 and {LONGEST_KILL_WAIT}: long enough to be told, short enough to stop somebody"
+        raise InvalidInput("safety.kill_wait_seconds", problem, record="settings")
+    if any(source.name.casefold() == "paper" for source in settings.permits):
+        raise InvalidInput("permits.name", "paper is what permits on paper are called", record="settings")
+    return settings
 
 
 def check_production(settings: Settings) -> None:
@@ -244,8 +255,28 @@ def _production_rules(s: Settings) -> list[tuple[bool, str]]:
             f"a secret of a permit source is shorter than {SHORTEST_TOKEN} characters",
         ),
         (
+            any(len(secret.reveal()) < SHORTEST_TOKEN for source in s.cabinets for secret in source.secrets),
+            f"a secret of a cabinet source is shorter than {SHORTEST_TOKEN} characters",
+        ),
+        (
             any(not system.base_url.startswith("https://") for system in s.iloq),
             "an iLOQ system is not reached by https",
+        ),
+        (
+            any(not system.base_url.startswith("https://") for system in s.cliq),
+            "a CLIQ system is not reached by https",
+        ),
+        (
+            any(len(system.secret.reveal()) < SHORTEST_TOKEN for system in s.cliq),
+            f"the secret of a CLIQ system is shorter than {SHORTEST_TOKEN} characters",
+        ),
+        (
+            any(system.revalidation_minutes <= 0 for system in s.cliq),
+            "a CLIQ system has no revalidation: its keys would have no bound",
+        ),
+        (
+            len({system.name for system in s.key_systems}) < len(s.key_systems),
+            "two key systems have the same name",
         ),
         (
             any(not (sink.ca and sink.certificate and sink.key) for sink in s.syslog),

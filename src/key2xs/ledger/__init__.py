@@ -1,7 +1,7 @@
 """The tamper-evident log: entries in the change's own transaction, one sequencer, proofs for strangers."""
 
-from key2xs.ledger.entry import Entry, Lane, Personal
+from key2xs.ledger.entry import Entry, Lane, Personal, typed
 from key2xs.ledger.readers import ReadEntry, Reader, ReaderLoop
 from key2xs.ledger.service import Ledger
 
-__all__ = ["Entry", "Lane", "Ledger", "Personal", "ReadEntry", "Reader", "ReaderLoop"]
+__all__ = ["Entry", "Lane", "Ledger", "Personal", "ReadEntry", "Reader", "ReaderLoop", "typed"]

@@ -27,6 +27,26 @@ class Personal:
 
 BodyValue: TypeAlias = "Json | Personal"
 
+FREE_TEXT = frozenset({"comment", "note", "reason", "text", "why"})
+"""Fields of a body that hold what somebody typed, where the actor is a person; the ledger seals them in any case."""
+CODED = frozenset({("grants:lease:end", "reason"), ("grants:lease:refuse", "reason")})
+"""Kinds and fields that look like free text and hold one of our own codes."""
+_PEOPLE = frozenset({"user", "token", "person"})
+
+
+def typed(actor: str, text: str) -> "str | Personal":
+    """Wrap what somebody typed: free text may carry names, so it is sealed under the key of whoever typed it.
+
+    What the service itself says (`system:...`) stays in clear.
+    """
+    kind, _, rest = actor.partition(":")
+    if kind not in _PEOPLE:
+        return text
+    try:
+        return Personal(UUID(rest), text)
+    except ValueError:
+        return text
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -20,7 +20,7 @@ from key2xs.core.sql import load_queries
 from key2xs.core.vault import ERASED, Erased, Vault
 
 from .canonical import Json
-from .entry import Entry, Personal
+from .entry import CODED, FREE_TEXT, Entry, Personal, typed
 from .labels import LABEL_VERSION, streams_of
 from .leaf import MAX_SALT_BYTES, EntrySalts, LeafDraft, Opening, commit_draft, new_salt
 
@@ -163,7 +163,10 @@ class Ledger:
     async def _seal_body(self, salts: EntrySalts, entry: Entry) -> tuple[dict[str, Json], dict[str, Opening]]:
         stored: dict[str, Json] = {}
         openings: dict[str, Opening] = {}
-        for name, value in entry.body.items():
+        for name, said in entry.body.items():
+            value = said
+            if name in FREE_TEXT and isinstance(said, str) and said and (entry.kind, name) not in CODED:
+                value = typed(entry.actor, said)
             if isinstance(value, Personal):
                 # Its own salt, sealed with it: a salt left behind would let a short value be guessed.
                 salt = new_salt()

@@ -1,0 +1,22 @@
+-- Statements about the authority matrix.
+
+-- name: newest_matrix
+-- Which matrix is in force.
+SELECT version, hash FROM access_matrix ORDER BY version DESC LIMIT 1
+
+-- name: matrix_rows
+-- What a version says.
+SELECT rows FROM access_matrix WHERE version = $1
+
+-- name: list_matrices
+-- All versions, the newest first.
+SELECT version, hash, proposed_by, confirmed_by, active_from FROM access_matrix ORDER BY version DESC LIMIT $1
+
+-- name: insert_matrix
+-- A new version comes into force.
+INSERT INTO access_matrix (version, hash, rows, proposed_by, confirmed_by, active_from, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: role_sets
+-- Which roles users have together.
+SELECT DISTINCT roles FROM access_user WHERE disabled_at IS NULL AND cardinality(roles) > 1

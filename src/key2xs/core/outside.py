@@ -1,0 +1,103 @@
+"""Settings of what a site is connected to: IAMs, permit systems, key systems, cabinets, syslog receivers."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from key2xs.core.secret import Secret
+
+_EMPTY = Secret("")
+
+
+class ScimSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One IAM that provisions people."""
+
+    name: str
+    token: Secret
+
+
+class PermitSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One e-PTW system that sends webhooks; several secrets while one is being replaced."""
+
+    name: str
+    secrets: tuple[Secret, ...]
+
+
+class IloqSystem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One iLOQ locking system."""
+
+    name: str
+    base_url: str
+    customer_code: str
+    user_name: str
+    password: Secret
+    lock_group: str = ""
+    api_key: Secret = _EMPTY
+    offline_expiry_minutes: int = 120
+    clock_margin_seconds: int = 120
+    clock_drift_seconds_per_day: float = 2.0
+    phone_supplies_time: bool = False
+    timeout_seconds: float = 10.0
+    # How often the vendor is asked without a reason of our own; a vendor that limits calls wants longer ones.
+    inventory_minutes: int = 60  # a whole listing: about four calls a lock; what we change is re-read at once
+    reread_minutes: int = (
+        15  # a key we write: edits made in the vendor's own tool are found at this pace at the latest
+    )
+    watched_reread_minutes: int = 360  # a key we only watch
+    events_seconds: int = 30  # the log of openings and refusals
+
+    @property
+    def visit_patience_minutes(self) -> int:
+        """One shift; nobody has to visit iLOQ locks to block a key."""
+        return 720
+
+
+class CliqSystem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One CLIQ locking system, reached over the simulated interface (the vendor's own is not public)."""
+
+    name: str
+    base_url: str
+    client: str
+    secret: Secret
+    revalidation_minutes: int = 480  # one 8-hour shift; a revoked key stops within it, a forgotten one too
+    clock_margin_seconds: int = 120
+    clock_drift_seconds_per_day: float = 2.0  # of the clock in the key, since its last update
+    # Whether an updater without the server renews a key whose interval has run out. Nobody outside the vendor knows.
+    offline_revives: bool = True
+    timeout_seconds: float = 10.0
+    inventory_minutes: int = 60
+    reread_minutes: int = 15
+    watched_reread_minutes: int = 360
+    events_seconds: int = 30
+    visit_patience_minutes: int = 720  # a programming key that is out for longer with blocks in it is shown
+
+    @property
+    def offline_expiry_minutes(self) -> int:
+        """How long a key works without contact: its revalidation interval."""
+        return self.revalidation_minutes
+
+
+KeySystemSettings: TypeAlias = IloqSystem | CliqSystem
+
+
+class CabinetSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One system of key cabinets that sends webhooks or files; several secrets while one is being replaced."""
+
+    name: str
+    secrets: tuple[Secret, ...] = ()
+    person_scheme: str = "personnel_no"  # what its person references are
+    key_system: str = ""  # whose keys lie in it; needed where two key systems use the same stamps
+
+
+class SyslogSink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A syslog receiver over mutual TLS."""
+
+    name: str
+    host: str
+    port: int = 6514
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    server_name: str = ""
+    longest_message: int = 8192  # bytes every RFC 5425 receiver should take
