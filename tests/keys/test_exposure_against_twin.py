@@ -7,26 +7,17 @@ so (`no-unseen-programming`); everything else, lost answers included, comes as i
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 from hypothesis import given, strategies as st
 
-from key2xs.connectors.iloq import IloqConnector
-from key2xs.core.errors import CallFailed, Unknown
-from key2xs.keys.exposure import Exposure, ExposureKind, ExposureSettings, KeyOnRecord, possible_programs
+from key2xs.keys.exposure import Exposure, ExposureKind, ExposureSettings
 from key2xs.keys.exposure_map import ExposureMap
 from key2xs.keys.grid import end_on_grid
-from key2xs.keys.port import KeyKind, KeyReading, ProgrammingState
-from key2xs.keys.program import (
-    EMPTY_PROGRAM,
-    UNLIMITED,
-    OfflineExpiry,
-    Program,
-    ProgramOnDevice,
-    ProgramState,
-)
+from key2xs.keys.port import KeyKind
+from key2xs.keys.program import EMPTY_PROGRAM, UNLIMITED, OfflineExpiry, Program, ProgramState
 from key2xs_twin.faults import Fault
 from key2xs_twin.iloq import IloqSettings
 from key2xs_twin.iloq.inventory import KeyKind as TwinKind
@@ -34,6 +25,7 @@ from key2xs_twin.physics import Countdown, Physics
 from key2xs_twin.time import NEVER
 from key2xs_twin.world import World
 from tests.connectors.iloq.connection import make_connector
+from tests.keys.watching import Watch
 from tests.twin.iloq.factory import GATE, PUMP, START, VALVE, make_key, make_lock, make_world, uid
 
 RIGHTS = (PUMP, VALVE, GATE)
@@ -45,75 +37,6 @@ LOCKS = tuple(
     for n in range(8)
 )
 QUARTER = timedelta(minutes=15)
-
-
-@dataclass
-class Watch:
-    """What a caller of the port knows about one key, kept as the reconciler keeps it."""
-
-    world: World
-    connector: IloqConnector
-    key: UUID
-    kind: KeyKind
-    records: list[ProgramOnDevice] = field(default_factory=list)
-    reading: KeyReading | None = None
-
-    async def read(self) -> None:
-        """Read the key and note what it proves."""
-        try:
-            self.reading = reading = await self.connector.read_key(str(self.key))
-        except CallFailed:
-            return
-        assert reading.on_device is not None
-        if not self.records:
-            self.records.append(
-                ProgramOnDevice(reading.on_device, ProgramState.PROVEN, START, proven_at=reading.as_of)
-            )
-        if reading.programming_state is ProgrammingState.PROGRAMMED and reading.planned == reading.on_device:
-            at = reading.as_of
-            proof = ProgramOnDevice(reading.on_device, ProgramState.PROVEN, at, ordered_at=at, proven_at=at)
-            self.records = [proof]
-            return
-        last = self.records[-1]
-        if reading.planned is not None and last.program != reading.planned:
-            last = ProgramOnDevice(reading.planned, ProgramState.PLANNED, reading.as_of)
-            self.records.append(last)
-        if last.ordered_at is None and reading.programming_state.is_waiting:
-            last = replace(last, state=ProgramState.POSSIBLE, ordered_at=reading.as_of)
-        if reading.programming_state is ProgrammingState.FETCHED:
-            last = replace(last, fetched_at=reading.as_of)
-        self.records[-1] = last
-
-    async def write(self, program: Program, *, order: bool) -> None:
-        """Write and order a program; the record stands before the call is made."""
-        await self.read()
-        if self.reading is None:
-            return
-        self.records.append(ProgramOnDevice(program, ProgramState.PLANNED, self.world.now))
-        try:
-            written = await self.connector.write_program(str(self.key), program, self.reading)
-            assert written.planned is not None
-            self.records[-1] = replace(self.records[-1], program=written.planned)
-            if not order:
-                return
-            await self.connector.order(str(self.key))
-        except Unknown:
-            return  # it may have happened; the next reading tells
-        except CallFailed:
-            return
-        at = self.world.now
-        self.records[-1] = replace(self.records[-1], state=ProgramState.POSSIBLE, ordered_at=at)
-        self.reading = replace(self.reading, programming_state=ProgrammingState.ORDERED, as_of=at)
-
-    def on_record(self) -> KeyOnRecord:
-        assert self.reading is not None
-        return KeyOnRecord(
-            str(self.key),
-            self.kind,
-            possible_programs(self.records),
-            self.reading.programming_state,
-            as_of=self.reading.as_of,
-        )
 
 
 @dataclass(frozen=True)
@@ -182,7 +105,7 @@ def build(physics: Physics, settings: IloqSettings) -> Story:
     world = make_world(physics=physics, settings=settings, keys=keys, locks=LOCKS)
     connector = make_connector(world)
     kinds = {TwinKind.PHONE: KeyKind.PHONE, TwinKind.FOB: KeyKind.FOB, TwinKind.METAL: KeyKind.METAL}
-    watches = {key: Watch(world, connector, key, kinds[kind]) for key, kind in KEYS.items()}
+    watches = {key: Watch(world, connector, key, kinds[kind], START) for key, kind in KEYS.items()}
     locks = asyncio.run(connector.inventory()).locks
     assumed = ExposureSettings(phone_supplies_time=physics.phone_supplies_time)
     return Story(world, watches, ExposureMap(locks, settings=assumed))

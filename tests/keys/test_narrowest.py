@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from key2xs.keys.narrowing import narrowest
 from key2xs.keys.port import KeyKind, KeyReading, ProgrammingState
 from key2xs.keys.program import EMPTY_PROGRAM, Program
-from key2xs.keys.reconciler import narrowest
 
 AT = datetime(2026, 3, 2, 18, 0, tzinfo=UTC)
 ONE = Program(frozenset({"a"}), ends_at=AT + timedelta(hours=2))

@@ -33,13 +33,18 @@ class AssumptionId(StrEnum):
     CONTACT_DELIVERS = "contact-delivers"
     COUNTDOWN_START = "countdown-start"
     END_DATE_AT_LOCK = "end-date-at-lock"
+    KEY_JUDGES_TIME = "key-judges-time"
+    LAPSED_STAYS_LAPSED = "lapsed-stays-lapsed"
     LOCK_CONTENT = "lock-content"
     LOCAL_TIME_RULES = "local-time-rules"
     NO_UNSEEN_PROGRAMMING = "no-unseen-programming"
     OFFLINE_EXPIRY_ENFORCED = "offline-expiry-enforced"
+    OFFLINE_UPDATES_AS_READ = "offline-updates-as-read"
     ONLINE_LOCK_ASKS = "online-lock-asks"
     PHONE_SUPPLIES_TIME = "phone-supplies-time"
+    REVALIDATION_ENFORCED = "revalidation-enforced"
     SCHEDULER_STOPS = "scheduler-stops"
+    UPDATE_DELIVERS = "update-delivers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ ASSUMPTIONS: Final = _list(
     Assumption(
         AssumptionId.BLOCK_LIST_REFUSES,
         "A lock that holds a block list with the key on it refuses the key until a newer list leaves it out.",
-        "iLOQ support, Blocked keys (blocklist)",
+        "iLOQ support, Blocked keys (blocklist); CLIQ Go Reseller Guide, blocking keys",
         Mark.DOC,
     ),
     Assumption(
@@ -100,6 +105,20 @@ ASSUMPTIONS: Final = _list(
         Mark.INF,
     ),
     Assumption(
+        AssumptionId.KEY_JUDGES_TIME,
+        "A CLIQ key enforces the validity stored in it at every cylinder, by its own clock, which is set at each "
+        "update. A key whose battery was flat has lost the time and refuses until it is updated.",
+        "PROTEC2 CLIQ technical brochures: real-time clock in the key; flat battery: inferred",
+        Mark.INF,
+    ),
+    Assumption(
+        AssumptionId.LAPSED_STAYS_LAPSED,
+        "An updater without the server does not renew a CLIQ key whose revalidation interval has run out already.",
+        "not found in public sources: ask the vendor before setting it",
+        Mark.INF,
+        setting="offline_revives",
+    ),
+    Assumption(
         AssumptionId.LOCK_CONTENT,
         "Each lock was programmed with the access rights that the vendor lists for it.",
         "iLOQ manual: planned and effective view of a lock",
@@ -124,6 +143,13 @@ ASSUMPTIONS: Final = _list(
         Mark.DOC,
     ),
     Assumption(
+        AssumptionId.OFFLINE_UPDATES_AS_READ,
+        "An updater without the server renews a key no more often, and no longer after its last contact with the "
+        "server, than the system's settings that were read say.",
+        "CLIQ Software FAQ: offline updates, 0 to 255 after one online update",
+        Mark.DOC,
+    ),
+    Assumption(
         AssumptionId.ONLINE_LOCK_ASKS,
         "A lock that requires online authentication refuses as soon as the vendor's server does.",
         "iLOQ manual, lock properties; what it does without network is unverified",
@@ -138,9 +164,23 @@ ASSUMPTIONS: Final = _list(
         setting="phone_supplies_time",
     ),
     Assumption(
+        AssumptionId.REVALIDATION_ENFORCED,
+        "A CLIQ key that was not updated within its revalidation interval opens nothing until it is, by its own clock.",
+        "PROTEC2 CLIQ brochure, advanced features; where it is measured is inferred",
+        Mark.DOC,
+    ),
+    Assumption(
         AssumptionId.SCHEDULER_STOPS,
         "The vendor's scheduler moves an end date forward no further than its own end date.",
         "iLOQ Public API v2, KeyScheduler.RenewEndDate",
         Mark.DOC,
+    ),
+    Assumption(
+        AssumptionId.UPDATE_DELIVERS,
+        "A CLIQ key that is updated with the server later than the delivery lag after a change was sent takes that "
+        "change, and the server knows at once that it was updated.",
+        "inferred from how wall updaters work: ask the vendor",
+        Mark.INF,
+        setting="delivery_lag",
     ),
 )

@@ -34,6 +34,10 @@ class Evidence:
     ended: tuple[GrantId, datetime] | None
     was_possible: bool
     blocked_at: datetime | None = None
+    kept: bool = False
+    """By a right that the key has kept since before Key2XS."""
+    kept_until: datetime | None = None
+    """When such a right ended, if it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,14 @@ def _classify_opening(evidence: Evidence) -> Class:
         return Class("expected", "its holder had a grant for it", evidence.covered_by)
     if not evidence.managed:
         return Class("legacy", "opened by a key that was never handed out through Key2XS")
+    if evidence.kept:
+        return Class("legacy", "opened by a right that the key has kept since before Key2XS")
+    if evidence.kept_until is not None and evidence.was_possible:
+        return Class(
+            "after_end",
+            f"its right from before Key2XS ended {evidence.kept_until:%Y-%m-%d %H:%M} UTC; "
+            "the key could not be told in time",
+        )
     if evidence.ended is not None and evidence.was_possible:
         grant, ended_at = evidence.ended
         return Class(

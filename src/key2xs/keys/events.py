@@ -1,6 +1,7 @@
 """Lock events: pulled by arrival, stored once, classed, and classed again when facts arrive late."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +15,13 @@ from key2xs.core.sql import load_queries
 from key2xs.grants.reads import covering_leases, ended_lease_before
 from key2xs.ledger import Entry, Lane, Ledger, ReadEntry
 
+from .adoption.counting import kept_when
 from .classify import Class, Evidence, classify
 from .custody import Custody
+from .desk.certainty import NOBODY_KNOWN, Custodian
 from .port import EventPage, KeySystemPort, LockEvent, LockEventOutcome, TimeQuality
 from .registry import key_of
+from .sealed_watch import judge_by_seal
 from .types import KeySystem, StoredEvent, StoredKey
 
 _SQL = load_queries("key2xs.keys")
@@ -81,18 +85,21 @@ class EventStore:
                 occurred_at=row["occurred_at"],
             )
             found: Class = prepared["class"]
-            if (found.name, found.grant_id, prepared["person_id"]) == (
-                row["class"], row["grant_id"], row["person_id"],
+            had: Custodian = prepared["custodian"]
+            if (found.name, found.grant_id, had.person_id, had.certainty, had.crew_size) == (
+                row["class"], row["grant_id"], row["person_id"], row["certainty"], row["crew_size"],
             ):  # fmt: skip
                 continue
-            entry = await self._ledger.record(tx, _again_entry(row, found, prepared["person_id"], at))
+            entry = await self._ledger.record(tx, _again_entry(row, found, had, at))
             await tx.execute(
                 _SQL["set_class"],
                 row["id"],
                 found.name,
                 found.why,
-                prepared["person_id"],
+                had.person_id,
                 found.grant_id,
+                had.certainty,
+                had.crew_size,
                 entry,
             )
             moved += 1
@@ -137,10 +144,11 @@ class EventStore:
         quality: TimeQuality,
         occurred_at: datetime | None,
     ) -> dict[str, Any]:
-        person_id = covered = ended = None
-        possible = False
-        if key is not None and occurred_at is not None:
-            person_id = await self._custody.holder_at(tx, key.id, occurred_at)
+        covered = ended = None
+        possible = kept = False
+        kept_until = None
+        had = await self._custody.custodian_at(tx, key.id, occurred_at) if key is not None else NOBODY_KNOWN
+        person_id = had.person_id
         if key is not None and person_id is not None and cylinder_id is not None and occurred_at is not None:
             covering = await covering_leases(tx, person_id, cylinder_id, occurred_at)
             covered = covering[0].id if covering else None
@@ -148,6 +156,14 @@ class EventStore:
             if before is not None:
                 ended = (before[0].id, before[1])
             possible = await tx.fetchrow(_SQL["was_possible"], cylinder_id, key.id, occurred_at) is not None
+        if (
+            key is not None
+            and key.adopted_at is not None
+            and cylinder_id is not None
+            and occurred_at is not None
+        ):
+            kept, kept_until = await kept_when(tx, key.id, cylinder_id, occurred_at)
+            possible = possible or kept or kept_until is not None
         found = classify(
             Evidence(
                 outcome=outcome,
@@ -163,9 +179,19 @@ class EventStore:
                 ended=ended,
                 was_possible=possible,
                 blocked_at=key.blocked_at if key is not None else None,
+                kept=kept,
+                kept_until=kept_until,
             )
         )
-        return {"key": key, "cylinder_id": cylinder_id, "person_id": person_id, "class": found}
+        if (
+            key is not None
+            and key.emergency
+            and outcome is LockEventOutcome.OPENED
+            and occurred_at is not None
+        ):
+            found, taken_by = await judge_by_seal(tx, key.id, occurred_at, found)
+            had = replace(had, person_id=taken_by, certainty="sure") if taken_by else had
+        return {"key": key, "cylinder_id": cylinder_id, "custodian": had, "class": found}
 
     async def _key_by_id(self, tx: Connection, key_id: KeyId | None) -> StoredKey | None:
         if key_id is None:
@@ -229,9 +255,9 @@ class Reclassifier:
         keys: set[str] = set()
         persons: set[str] = set()
         for entry in entries:
-            if entry.kind.startswith(("keys:custody:", "grants:lease:")) and not entry.kind.endswith(
-                ":refuse"
-            ):
+            if entry.kind.startswith(
+                ("keys:custody:", "keys:sealed:", "keys:standing:", "grants:lease:")
+            ) and not entry.kind.endswith(":refuse"):
                 keys.update(s.partition(":")[2] for s in entry.subjects if s.startswith("key:"))
                 persons.update(s.partition(":")[2] for s in entry.subjects if s.startswith("person:"))
         if keys or persons:
@@ -257,11 +283,13 @@ def event_of(row: asyncpg.Record) -> StoredEvent:
         event_class=row["class"],
         why=row["why"],
         grant_id=row["grant_id"],
+        certainty=row["certainty"],
+        crew_size=row["crew_size"],
     )
 
 
 def _subjects(system_id: KeySystemId, looked: Mapping[str, Any]) -> tuple[str, ...]:
-    key, cylinder, person = looked["key"], looked["cylinder_id"], looked["person_id"]
+    key, cylinder, person = looked["key"], looked["cylinder_id"], looked["custodian"].person_id
     return (
         f"key_system:{system_id}",
         *((f"cylinder:{cylinder}",) if cylinder else ()),
@@ -290,17 +318,18 @@ def _entry(system_id: KeySystemId, event: LockEvent, looked: Mapping[str, Any], 
             "arrived_at": event.arrived_at.isoformat(),
             "read_at": event.read_at.isoformat() if event.read_at else None,
             "person_certain": event.person_certain,
+            "certainty": looked["custodian"].certainty,
             "raw_type": event.raw_type,
         },
         lane=Lane.CONTROL if found.name == "unexplained" else Lane.BULK,
     )
 
 
-def _again_entry(row: asyncpg.Record, found: Class, person_id: PersonId | None, at: datetime) -> Entry:
+def _again_entry(row: asyncpg.Record, found: Class, had: Custodian, at: datetime) -> Entry:
     subjects = [f"key_system:{row['system_id']}"]
     subjects += [f"cylinder:{row['cylinder_id']}"] if row["cylinder_id"] else []
     subjects += [f"key:{row['key_id']}"] if row["key_id"] else []
-    subjects += [f"person:{person_id}"] if person_id else []
+    subjects += [f"person:{had.person_id}"] if had.person_id else []
     return Entry(
         kind="keys:opening:reclassify",
         occurred_at=row["occurred_at"] or row["arrived_at"],
@@ -312,6 +341,7 @@ def _again_entry(row: asyncpg.Record, found: Class, person_id: PersonId | None, 
             "class": found.name,
             "why": found.why,
             "grant": str(found.grant_id) if found.grant_id else None,
+            "certainty": had.certainty,
             "vendor_event": row["vendor_event_id"],
         },
         lane=Lane.CONTROL if found.name == "unexplained" else Lane.BULK,
@@ -323,9 +353,10 @@ def _columns(
 ) -> tuple[Any, ...]:
     found: Class = looked["class"]
     key: StoredKey | None = looked["key"]
+    had: Custodian = looked["custodian"]
     return (
         new_id(), system_id, event.vendor_event_id, event.occurred_at, str(event.time_quality), event.read_at,
         event.arrived_at, event.vendor_lock, looked["cylinder_id"], event.vendor_key, key.id if key else None,
-        looked["person_id"], event.person_certain, str(event.outcome), found.name, found.why, found.grant_id,
-        event.raw_type, at,
+        had.person_id, event.person_certain, str(event.outcome), found.name, found.why, found.grant_id,
+        event.raw_type, at, had.certainty, had.crew_size,
     )  # fmt: skip

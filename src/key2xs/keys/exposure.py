@@ -22,7 +22,7 @@ Invariants, each a property test:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,6 +31,7 @@ from key2xs.core.tri import YES
 from .assumptions import AssumptionId, Mark
 from .exposure_types import (
     DEFAULT_SETTINGS,
+    KINDS_WITH_CLOCK,
     KINDS_WITH_COUNTDOWN,
     Exposure,
     ExposureKind,
@@ -43,7 +44,7 @@ from .exposure_types import (
     possible_programs,
 )
 from .port import KeyKind, ProgrammingState
-from .program import ProgramOnDevice, ProgramState
+from .program import OfflineUpdates, ProgramOnDevice, ProgramState
 from .works_until import works_until
 
 __all__ = [
@@ -63,6 +64,9 @@ __all__ = [
 ]
 
 _DAY: Final = timedelta(days=1)
+_SCHEDULE: Final = Term(
+    "weekly schedule", "not counted: it only narrows", "program that may be in the key", Mark.DOC
+)
 
 
 def expose(
@@ -91,8 +95,14 @@ def expose(
         return Exposure(ExposureKind.PROVEN_END, block_list_at, (term,), (AssumptionId.BLOCK_LIST_REFUSES,))
     latest = latest or LatestOpenings(key, settings)
     ends = [latest.of(index, lock) for index, opens in enumerate(opening) if opens]
+    scheduled = any(
+        opens and record.program.schedule is not None
+        for opens, record in zip(opening, key.programs, strict=True)
+    )
     ends += _unknown_predecessor(key)
     found = _worst(ends) if ends else _never_opened(key)
+    if scheduled:
+        found = replace(found, terms=(*found.terms, _SCHEDULE))
     if allowed_by is None:
         return found
     term = Term("still allowed by", allowed_by, "grants", Mark.OWN)
@@ -153,6 +163,8 @@ def _by_end_date(
     end = record.program.last_end
     if end is None:
         return _absent("end date in the key", "none, or renewed for ever", "last reading")
+    if key.kind in KINDS_WITH_CLOCK:
+        return _by_end_date_of_key(end, key, settings)
     if lock.honours_limits != YES:
         return _absent(
             "end date in the key", "not counted: the lock is not known to honour time limits", "lock"
@@ -176,6 +188,17 @@ def _by_end_date(
     return _Latest(end + margin, terms, (*common, *assumed))
 
 
+def _by_end_date_of_key(end: datetime, key: KeyOnRecord, settings: ExposureSettings) -> _Latest:
+    """Count the end in a key that has a clock of its own; it was set at the last update, or later."""
+    age = end - key.last_update_at if key.last_update_at is not None else settings.unknown_clock_age
+    margin = settings.margin(age)
+    terms = (
+        Term("end of validity in the key", end, "program that may be in the key", Mark.DOC),
+        Term("clock margin", margin, "setting, since the key's clock was last set", Mark.INF),
+    )
+    return _Latest(end + margin, terms, (AssumptionId.KEY_JUDGES_TIME, AssumptionId.CLOCK_MARGIN))
+
+
 def _by_countdown(record: ProgramOnDevice, key: KeyOnRecord, settings: ExposureSettings) -> _Latest:
     interval = record.program.offline_expires_after
     if key.kind not in KINDS_WITH_COUNTDOWN:
@@ -185,6 +208,8 @@ def _by_countdown(record: ProgramOnDevice, key: KeyOnRecord, settings: ExposureS
     start = _countdown_start(record, key, settings)
     if start is None:
         return _absent("offline time", "not counted: any contact may start it again", "vendor state")
+    if key.kind in KINDS_WITH_CLOCK:
+        return _by_revalidation(start, interval, key, settings)
     margin = settings.margin(interval)
     terms = (
         Term("countdown starts at the latest", start, "order accepted, or network lost", Mark.INF),
@@ -200,6 +225,48 @@ def _by_countdown(record: ProgramOnDevice, key: KeyOnRecord, settings: ExposureS
     return _Latest(start + interval + margin, terms, assumed)
 
 
+def _by_revalidation(
+    start: datetime, interval: timedelta, key: KeyOnRecord, settings: ExposureSettings
+) -> _Latest:
+    """Count the revalidation interval, and what updaters may add to it while they cannot reach the server."""
+    longest = _longest_without_server(interval, key.offline_updates, settings)
+    if longest is None:
+        why = "not counted: updaters may renew it without the server, and no limit to that is sure"
+        return _absent("revalidation", why, "vendor settings")
+    margin = settings.margin(longest)
+    terms = [
+        Term("last update at the latest", start, "vendor's word, or order accepted", Mark.DOC),
+        Term("revalidation", interval, "program that may be in the key", Mark.DOC),
+        Term("clock margin", margin, "setting, since the key's clock was last set", Mark.INF),
+    ]
+    assumed = [
+        AssumptionId.REVALIDATION_ENFORCED,
+        AssumptionId.OFFLINE_UPDATES_AS_READ,
+        AssumptionId.UPDATE_DELIVERS,
+        AssumptionId.CLOCK_MARGIN,
+    ]
+    if key.offline_updates.count:
+        more = Term("updates without the server", longest - interval, "vendor settings", Mark.DOC)
+        terms.insert(2, more)
+        if not settings.offline_revives:
+            assumed.append(AssumptionId.LAPSED_STAYS_LAPSED)
+    return _Latest(start + longest + margin, tuple(terms), tuple(assumed))
+
+
+def _longest_without_server(
+    interval: timedelta, offline: OfflineUpdates, settings: ExposureSettings
+) -> timedelta | None:
+    """Return how long after its last contact with the server a key can still be valid; None = no limit is sure."""
+    if offline.count == 0:
+        return interval
+    limits = []
+    if offline.gap is not None:
+        limits.append(offline.gap + interval)
+    if offline.count is not None and not settings.offline_revives:
+        limits.append(interval * (offline.count + 1))
+    return min(limits, default=None)
+
+
 def _countdown_start(
     record: ProgramOnDevice, key: KeyOnRecord, settings: ExposureSettings
 ) -> datetime | None:
@@ -213,6 +280,15 @@ def _countdown_start(
     last = key.programs[-1]
     if record is last or last.ordered_at is None:
         return None
+    accepted = last.ordered_at + settings.delivery_lag
+    if (
+        key.last_update_at is not None
+        and key.programming_state is ProgrammingState.ORDERED
+        and key.as_of >= accepted
+        and last.fetched_at is None
+    ):
+        # Read after the order stood everywhere, and it still waits: an update since then would have delivered it.
+        return key.last_update_at
     # An order newer than the reading stands: the state that was read is from before it.
     is_newer_than_reading = last.ordered_at > key.as_of
     is_standing = key.programming_state.is_waiting or key.programming_state is ProgrammingState.PROGRAMMED

@@ -124,6 +124,10 @@ class ExposureMap:
             mask |= opened
         return frozenset(self._names[index] for index in _bits(mask))
 
+    def locks_of(self, rights: frozenset[str]) -> frozenset[str]:
+        """Return the locks that accept any of these rights."""
+        return frozenset(self._names[index] for index in _bits(self._locks_of(rights)))
+
     def _opening(self, key: KeyOnRecord, bit: int) -> list[bool]:
         return [bool(mask & bit) for mask in self._masks(key)]
 

@@ -15,10 +15,11 @@ from key2xs.core.tri import NO, YES, Tri
 
 from .assumptions import AssumptionId, Mark
 from .port import KeyKind, ProgrammingState, VendorLock
-from .program import ProgramOnDevice, ProgramState
+from .program import NO_OFFLINE_UPDATES, OfflineUpdates, ProgramOnDevice, ProgramState
 
 __all__ = [
     "DEFAULT_SETTINGS",
+    "KINDS_WITH_CLOCK",
     "KINDS_WITH_COUNTDOWN",
     "Exposure",
     "ExposureKind",
@@ -32,8 +33,11 @@ __all__ = [
 ]
 
 KINDS_WITH_COUNTDOWN: Final = frozenset(
-    {KeyKind.PHONE, KeyKind.FOB}
-)  # iLOQ Public API v2: not for metal keys
+    {KeyKind.PHONE, KeyKind.FOB, KeyKind.DYNAMIC, KeyKind.CONNECT}
+)  # iLOQ Public API v2: not for metal keys; CLIQ: revalidation
+KINDS_WITH_CLOCK: Final = frozenset(
+    {KeyKind.DYNAMIC, KeyKind.CONNECT}
+)  # the key judges its own time limits by its own clock, whatever the lock is
 _DAY: Final = timedelta(days=1)
 
 
@@ -55,6 +59,7 @@ class ExposureSettings:
         unknown_clock_age: age of a lock clock of which nobody knows when it was set.
         delivery_lag: between an accepted order and the last contact that did not yet carry it.
         phone_supplies_time: a lock without a clock takes the phone's time (facts: inferred).
+        offline_revives: an updater without the server also renews a key whose interval has run out (facts: unknown).
         online_locks_refuse: a lock with required online authentication refuses at once (facts: unverified).
     """
 
@@ -64,6 +69,7 @@ class ExposureSettings:
     delivery_lag: timedelta = timedelta(minutes=1)
     phone_supplies_time: bool = True
     online_locks_refuse: bool = False
+    offline_revives: bool = True
 
     def margin(self, age: timedelta) -> timedelta:
         """Return how far a clock may be off that was set `age` ago."""
@@ -128,6 +134,8 @@ class KeyOnRecord:
         was_empty_before: nothing was ever in the key before the first of `programs`.
         hidden_rights: the vendor hints at rights on this key that we cannot see.
         out_of_contact_since: known, not guessed: no contact with the vendor's server after this instant.
+        last_update_at: the last contact at which the key was updated, as the vendor said at `as_of`; None = it did not.
+        offline_updates: what updaters may do for the key without the server, as the vendor said at `as_of`.
         last_contact_at: a contact that is known to have happened (only makes `works_until` later).
         block_list_reached: locks that are known to hold a block list with this key, and since when.
         blocked_at: the block list with this key was ordered; gives no bound.
@@ -141,6 +149,8 @@ class KeyOnRecord:
     was_empty_before: bool = False
     hidden_rights: bool = False
     out_of_contact_since: datetime | None = None
+    last_update_at: datetime | None = None
+    offline_updates: OfflineUpdates = NO_OFFLINE_UPDATES
     last_contact_at: datetime | None = None
     block_list_reached: Mapping[str, datetime] = field(default_factory=dict)
     blocked_at: datetime | None = None

@@ -155,6 +155,7 @@ async def _take(
             wanted.stamp,
             wanted.kind,
             False,
+            False,
             entry,
         )
     if old is not None or wanted.emergency:

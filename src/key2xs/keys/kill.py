@@ -4,23 +4,23 @@ Everything else reaches the targets through the log. A kill does not wait for th
 what is wanted on the key has changed already, and the reconciler finds it due and urgent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from key2xs.core.database import Connection
 from key2xs.core.ids import KeyId, KeySystemId, PersonId
 from key2xs.core.sql import load_queries
 
+from .calls import URGENT
+from .connected import Connected
 from .custody import Custody
 from .openers import Openers
 from .planner import Planner
-from .reconciler import Connected
 from .registry import Registry
 from .targets import Targets
 from .types import StoredKey
 
 _SQL = load_queries("key2xs.keys")
-URGENT = 0
 
 
 class Kill:
@@ -33,6 +33,11 @@ class Kill:
         self._registry, self._custody, self._targets = registry, custody, targets
         self._planner, self._openers = planner, openers
         self._systems: dict[KeySystemId, Connected] = {}
+
+    @property
+    def systems(self) -> Mapping[KeySystemId, Connected]:
+        """The key systems that are connected."""
+        return self._systems
 
     def connect(self, system: Connected) -> None:
         """Make a key system known."""

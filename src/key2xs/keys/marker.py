@@ -10,7 +10,7 @@ from .registry import Registry
 from .targets import Targets
 
 _SQL = load_queries("key2xs.keys")
-_URGENT = frozenset({"grants:lease:end", "keys:key:block", "keys:custody:take_back"})
+_URGENT = frozenset({"grants:lease:end", "keys:key:block", "keys:custody:take_back", "keys:custody:transfer"})
 
 
 class TargetMarker:
@@ -29,7 +29,7 @@ class TargetMarker:
         for entry in entries:
             if entry.kind.startswith(("grants:lease:", "keys:custody:")):
                 persons.update(s.partition(":")[2] for s in entry.subjects if s.startswith("person:"))
-            if entry.kind.startswith(("keys:custody:", "keys:key:")):
+            if entry.kind.startswith(("keys:custody:", "keys:key:", "keys:standing:")):
                 keys.update(s.partition(":")[2] for s in entry.subjects if s.startswith("key:"))
         if any(entry.kind == "keys:system:inventory" for entry in entries):
             # Whoever asks who can open a cabinet wants to hear of keys that nobody handed out here, too.

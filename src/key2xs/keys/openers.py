@@ -13,6 +13,7 @@ from key2xs.core.sql import load_queries
 from key2xs.grants.reads import get_lease
 from key2xs.ledger import Entry, Lane, Ledger
 
+from .adoption.standing import Standing
 from .custody import Custody
 from .exposure_map import ExposureMap
 from .exposure_types import (
@@ -29,8 +30,10 @@ from .program import EMPTY_PROGRAM, ProgramOnDevice, ProgramState
 from .registry import lock_of
 from .targets import Targets
 from .types import MayOpen, StoredKey
+from .wire import offline_updates_of
 
 _SQL = load_queries("key2xs.keys")
+_VISITS = load_queries("key2xs.keys", "queries_visits.sql")
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -77,6 +80,8 @@ class _Row:
     allowed_until: datetime | None
     kind: str
     exposed_until: datetime
+    works_until: datetime | None
+    """Until when it surely goes on opening; None: not sure even now."""
 
 
 class Openers:
@@ -87,6 +92,7 @@ class Openers:
     ) -> None:
         """`settings` by the name of the key system."""
         self._ledger, self._targets, self._custody, self._settings = ledger, targets, custody, settings
+        self._standing = Standing(ledger)
         self._maps: dict[tuple[KeySystemId, int], tuple[ExposureMap, dict[str, CylinderId]]] = {}
 
     async def refresh(self, tx: Connection, key: StoredKey, at: datetime) -> bool:
@@ -124,7 +130,7 @@ class Openers:
         for cylinder, row in sorted(new.items()):
             await tx.execute(
                 _SQL["insert_opener"], cylinder, key.id, at, row.person_id, row.grant_id, row.basis,
-                row.allowed_until, row.kind, row.exposed_until, entry,
+                row.allowed_until, row.kind, row.exposed_until, entry, row.works_until,
             )  # fmt: skip
         return True
 
@@ -155,6 +161,12 @@ class Openers:
         holder = await self._custody.holder_at(tx, key.id, at)
         return KeyExposure(key, holder, record.as_of, tuple(sorted(pairs, key=lambda pair: pair.lock)))
 
+    async def locks_of(self, tx: Connection, key: StoredKey) -> frozenset[str]:
+        """Return every lock that a program possibly in the key opens, limits aside."""
+        places, _ = await self._map(tx, key.system_id)
+        record, _ = await self._record(tx, key)
+        return places.opens(record)
+
     async def may_open(self, tx: Connection, cylinder_id: CylinderId, at: datetime) -> list[MayOpen]:
         """Return the keys that could open a cylinder at an instant, as known now."""
         rows = await tx.fetch(_SQL["may_open"], cylinder_id, at)
@@ -176,6 +188,7 @@ class Openers:
 
     async def _rows(self, tx: Connection, answer: KeyExposure) -> dict[CylinderId, _Row]:
         rows: dict[CylinderId, _Row] = {}
+        kept = await self._kept_locks(tx, answer.key) if answer.pairs else frozenset()
         for pair in answer.pairs:
             if pair.cylinder_id is None:
                 continue
@@ -183,12 +196,19 @@ class Openers:
             rows[pair.cylinder_id] = _Row(
                 person_id=answer.person_id,
                 grant_id=pair.grant_id,
-                basis=lease.basis_kind if lease else _basis_without_grant(answer.key),
+                basis=lease.basis_kind if lease else _basis_without_grant(answer.key, pair.lock in kept),
                 allowed_until=lease.ends_at if lease else None,
                 kind=str(pair.exposure.kind),
                 exposed_until=pair.exposure.at or FOR_EVER,
+                works_until=_sure_until(pair.works_until, answer.as_of),
             )
         return rows
+
+    async def _kept_locks(self, tx: Connection, key: StoredKey) -> frozenset[str]:
+        if key.adopted_at is None or not (kept := (await self._standing.kept_of(tx, key.id)).rights):
+            return frozenset()
+        places, _ = await self._map(tx, key.system_id)
+        return places.locks_of(kept)
 
     async def _record(self, tx: Connection, key: StoredKey) -> tuple[KeyOnRecord, dict[str, str]]:
         target = await self._targets.find(tx, key.id)
@@ -199,6 +219,11 @@ class Openers:
         if target is not None and target.grants and not target.block:
             rows = await tx.fetch(_SQL["locks_of_grants"], key.system_id, list(target.grants))
             allowed = {row["external_id"]: str(row["grant_id"]) for row in rows}
+        reached: dict[str, datetime] = {}
+        if key.blocked_at is not None:
+            rows = await tx.fetch(_VISITS["reached_locks"], key.id)
+            reached = {row["lock_external_id"]: row["since"] for row in rows}
+        updated_at = reading.get("last_update_at")
         return (
             KeyOnRecord(
                 vendor_key=key.external_id,
@@ -209,6 +234,9 @@ class Openers:
                 was_empty_before=bool(reading) and "on_device" in reading and reading["on_device"] is None,
                 hidden_rights=not reading.get("outside_visible", True),
                 blocked_at=key.blocked_at,
+                block_list_reached=reached,
+                last_update_at=datetime.fromisoformat(updated_at) if isinstance(updated_at, str) else None,
+                offline_updates=offline_updates_of(reading.get("offline_updates")),  # type: ignore[arg-type]
             ),
             allowed,
         )
@@ -243,7 +271,15 @@ def _stored(row: asyncpg.Record) -> _Row:
         row["allowed_until"],
         row["kind"],
         stored_end(row["exposed_until"]) or FOR_EVER,
+        (stored_end(row["works_until"]) or FOR_EVER) if row["works_until"] is not None else None,
     )
+
+
+def _sure_until(works: WorksUntil, as_of: datetime | None) -> datetime | None:
+    """Return what is stored: a promise that reaches no further than the reading itself is none."""
+    if works.at is None:
+        return FOR_EVER
+    return None if works.at == as_of else works.at
 
 
 def _as_if_ordered_empty(record: KeyOnRecord, at: datetime) -> KeyOnRecord:
@@ -256,9 +292,9 @@ def _as_if_ordered_empty(record: KeyOnRecord, at: datetime) -> KeyOnRecord:
     )
 
 
-def _basis_without_grant(key: StoredKey) -> str | None:
-    """Name what lets a key open without a grant: on a key never handed out here, a right from before our time."""
-    return "standing" if key.adopted_at is None else None
+def _basis_without_grant(key: StoredKey, kept: bool) -> str | None:  # noqa: FBT001 - a yes or no
+    """Name what lets a key open without a grant: a right from before our time, on a key not adopted or kept on it."""
+    return "standing" if key.adopted_at is None or kept else None
 
 
 def _shown(until: datetime) -> str | None:

@@ -1,20 +1,23 @@
 """From the grants of a key's holder to the program the key should have."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from key2xs.core.database import Connection
-from key2xs.core.ids import CylinderId, GrantId, KeySystemId, PersonId
+from key2xs.core.ids import CylinderId, GrantId, KeySystemId, PersonId, ZoneId
 from key2xs.core.sql import load_queries
 from key2xs.grants.reads import HeldGrant, grants_of_holder
 from key2xs.plant.service import cylinder_facts
 
+from .adoption.kept import CARRIES_STANDING, Kept, together
+from .adoption.standing import Standing
 from .carry import CannotCarry, GrantToCarry, KeyLimits, KeyPlan, plan_key
 from .custody import Custody
-from .port import KeyCapabilities, VendorRight
+from .port import KeyCapabilities, KeyReading, VendorRight
 from .program import EMPTY_PROGRAM, Program
 from .registry import right_of
 from .types import StoredKey
@@ -23,6 +26,8 @@ _SQL = load_queries("key2xs.keys")
 
 NOT_ENFORCED = "zone_not_enforced"
 NO_LOCK = "no_lock_known"
+NOT_WRITABLE = "key_not_writable"
+EMERGENCY_KEY = "emergency_key"
 
 
 class SystemSettings(Protocol):
@@ -45,6 +50,10 @@ class Wanted:
     """Bases whose grants rest on changed facts: decide them before relying on this."""
     at_most: Program | None = None
     """What may be written instead while nothing may widen."""
+    kept: Kept | None = None
+    """What the key keeps from before Key2XS; None where it keeps nothing."""
+    left_alone: bool = False
+    """The key holds nothing of ours: it is watched, and nothing is sent on its way."""
 
     @property
     def to_write(self) -> Program:
@@ -55,9 +64,22 @@ class Wanted:
 class Planner:
     """Plans keys of all systems."""
 
-    def __init__(self, custody: Custody, zone: ZoneInfo) -> None:
-        """Rounding to a vendor's grid happens in the site's time zone."""
-        self._custody, self._zone = custody, zone
+    def __init__(
+        self,
+        custody: Custody,
+        standing: Standing,
+        zone: ZoneInfo,
+        *,
+        lock_box_allowance: timedelta = timedelta(0),
+    ) -> None:
+        """Rounding to a vendor's grid happens in the site's time zone.
+
+        A key that carries only lock boxes ends `lock_box_allowance` after its grants (S3): it may be out of reach when
+        the window ends and personal locks are still on.
+        """
+        self._custody, self._zone, self._allowance = custody, zone, lock_box_allowance
+        self._standing = standing
+        self._catalogues: dict[KeySystemId, tuple[int, list[VendorRight]]] = {}
 
     async def plan(
         self,
@@ -68,32 +90,101 @@ class Planner:
         offline_expires_after: timedelta,
         deliver_ahead: timedelta,
         at: datetime,
+        also_enforced: Collection[ZoneId] = (),
     ) -> Wanted:
-        """Plan one key. A key without holder, blocked or deleted gets the empty program."""
+        """Plan one key. A key that is blocked or deleted gets the empty program, one without holder what it keeps.
+
+        `also_enforced` plans as if these zones were enforced: what would switching them change?
+        """
         holder = await self._custody.holder_at(tx, key.id, at)
-        if holder is None or key.blocked_at is not None or key.deleted:
+        if key.blocked_at is not None or key.deleted:
             return Wanted(EMPTY_PROGRAM, (), {}, None, holder)
-        grants = await grants_of_holder(tx, holder, at, at + deliver_ahead)
-        locks, cannot = await self._locks(tx, key.system_id, grants, at)
+        kept = await self._standing.now(tx, key, at, also=also_enforced)
+        if holder is None:
+            return await self._only_kept(tx, key, kept, {}, None, holder)
+        # A start that lies ahead would hold up what the key keeps until then.
+        ahead = deliver_ahead if kept.program.opens_nothing else timedelta(0)
+        grants = await grants_of_holder(tx, holder, at, at + ahead)
+        others: dict[str, dict[str, Any]] = {}
+        if key.emergency:
+            # An act on many may end everything else, so nothing else is ever written to an emergency key (S1).
+            others = {
+                str(grant.id): {"why": EMERGENCY_KEY, "locks": []} for grant in grants if not grant.emergency
+            }
+            grants = [grant for grant in grants if grant.emergency]
+        locks, cannot, boxes = await self._locks(tx, key.system_id, grants, at, also_enforced)
+        cannot |= others
+        if not capabilities.can_write:
+            why = {str(g.id): {"why": NOT_WRITABLE, "locks": sorted(locks.get(g.id, ()))} for g in grants}
+            return await self._only_kept(tx, key, kept, why, None, holder)
         asked = [
             GrantToCarry(str(g.id), locks[g.id], g.starts_at, g.ends_at)
             for g in grants
             if locks.get(g.id) and not g.stale
         ]
+        if kept.program.opens_nothing and {GrantId(UUID(each.grant)) for each in asked} <= boxes:
+            asked = [replace(each, ends_at=each.ends_at + self._allowance) for each in asked]
         catalogue = await self.catalogue(tx, key.system_id)
         plan = plan_key(
-            asked, catalogue, _limits(capabilities, self._zone, offline_expires_after, deliver_ahead), at=at
+            asked, catalogue, _limits(capabilities, self._zone, offline_expires_after, ahead), at=at
         )
-        return _wanted(plan, grants, cannot, holder)
+        wanted = replace(_wanted(plan, grants, cannot, holder), kept=kept)
+        if kept.program.opens_nothing:
+            return wanted
+        both = together(kept.program, plan.program, over_the_air=capabilities.updates_over_the_air)
+        if plan.program.opens_nothing or both is None:
+            held = {str(g): {"why": CARRIES_STANDING, "locks": sorted(locks[g])} for g in wanted.grants}
+            return replace(
+                await self._only_kept(tx, key, kept, wanted.cannot | held, plan.plan_again_at, holder),
+                stale=wanted.stale,
+            )
+        return replace(wanted, program=both, plan_again_at=_sooner(plan.plan_again_at, _own_end(kept)))
+
+    async def follow(self, tx: Connection, key: StoredKey, reading: KeyReading, at: datetime) -> bool:
+        """Take in what a reading says of rights from before; True when the key must be planned again."""
+        return await self._standing.follow(tx, key, reading, at)
+
+    async def _only_kept(
+        self,
+        tx: Connection,
+        key: StoredKey,
+        kept: Kept,
+        cannot: dict[str, dict[str, Any]],
+        plan_again_at: datetime | None,
+        holder: PersonId | None,
+    ) -> Wanted:
+        keeps = not kept.program.opens_nothing
+        return Wanted(
+            kept.program,
+            (),
+            cannot,
+            _sooner(plan_again_at, _own_end(kept)),
+            holder,
+            kept=kept,
+            left_alone=keeps and not kept.changed and await self._standing.is_left_alone(tx, key.id),
+        )
 
     async def catalogue(self, tx: Connection, system_id: KeySystemId) -> list[VendorRight]:
-        """Return the rights of a key system."""
-        return [right_of(row) for row in await tx.fetch(_SQL["rights_of_system"], system_id)]
+        """Return the rights of a key system; read again only when one changed."""
+        version = await tx.fetchval(_SQL["rights_version"], system_id) or 0
+        known = self._catalogues.get(system_id)
+        if known is None or known[0] != version:
+            rows = await tx.fetch(_SQL["rights_of_system"], system_id)
+            known = self._catalogues[system_id] = (version, [right_of(row) for row in rows])
+        return known[1]
 
     async def _locks(
-        self, tx: Connection, system_id: KeySystemId, grants: Sequence[HeldGrant], at: datetime
-    ) -> tuple[dict[GrantId, frozenset[str]], dict[str, dict[str, Any]]]:
-        """Return each grant's locks in this system, leaving out zones that are not enforced yet."""
+        self,
+        tx: Connection,
+        system_id: KeySystemId,
+        grants: Sequence[HeldGrant],
+        at: datetime,
+        also: Collection[ZoneId] = (),
+    ) -> tuple[dict[GrantId, frozenset[str]], dict[str, dict[str, Any]], frozenset[GrantId]]:
+        """Return each grant's locks in this system, leaving out zones that are not enforced yet.
+
+        Last come the grants that run for lock boxes only and are not held already: a hold is prolonged by itself.
+        """
         wanted = sorted({c for grant in grants for c in grant.cylinders})
         facts = await cylinder_facts(tx, wanted, at=at)
         by_cylinder: dict[CylinderId, str] = {
@@ -103,24 +194,36 @@ class Planner:
         locks: dict[GrantId, frozenset[str]] = {}
         cannot: dict[str, dict[str, Any]] = {}
         for grant in grants:
-            enforced = {c for c in grant.cylinders if c in facts and facts[c].zone_mode == "enforce"}
+            enforced = {
+                c
+                for c in grant.cylinders
+                if c in facts and (facts[c].zone_mode == "enforce" or facts[c].zone_id in also)
+            }
             here = {c for c in enforced if c in by_cylinder}
             locks[grant.id] = frozenset(by_cylinder[c] for c in here)
             watched = grant.cylinders - enforced
             if watched:
                 cannot[str(grant.id)] = {"why": NOT_ENFORCED, "cylinders": [str(c) for c in sorted(watched)]}
-        return locks, cannot
+        boxes = frozenset(
+            grant.id
+            for grant in grants
+            if not grant.held
+            and all(c in facts and facts[c].safety_role == "lock_box" for c in grant.cylinders)
+        )
+        return locks, cannot, boxes
 
 
 def _limits(
     capabilities: KeyCapabilities, zone: ZoneInfo, offline_expires_after: timedelta, deliver_ahead: timedelta
 ) -> KeyLimits:
-    longest = capabilities.max_offline_expiry
+    longest, shortest = capabilities.max_offline_expiry, capabilities.min_offline_expiry
+    wanted = max(offline_expires_after, shortest) if shortest is not None else offline_expires_after
     return KeyLimits(
         grid=capabilities.grid,
         zone=ZoneInfo(capabilities.time_zone) if capabilities.time_zone else zone,
         free_slots=capabilities.program_slots,
-        offline_expires_after=min(offline_expires_after, longest) if longest is not None else None,
+        max_rights=capabilities.max_rights,
+        offline_expires_after=min(wanted, longest) if longest is not None else None,
         deliver_ahead=deliver_ahead,
     )
 
@@ -138,6 +241,14 @@ def _wanted(
         holder=holder,
         stale=tuple(sorted({g.unit for g in grants if g.stale})),
     )
+
+
+def _own_end(kept: Kept) -> datetime | None:
+    return kept.program.ends_at if kept.program.renews_until is None else None
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((at for at in (one, other) if at is not None), default=None)
 
 
 def _cannot_json(cannot: CannotCarry) -> dict[str, Any]:

@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from key2xs.core.errors import Refused
 
+from .program import NO_OFFLINE_UPDATES, OfflineUpdates
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from key2xs.core.tri import Tri
 
+    from .carriers import BlockVisit, ProgrammingKey, Updater
     from .program import Program
 
 __all__ = [
@@ -53,6 +56,7 @@ class KeyKind(StrEnum):
     METAL = "metal"
     TAG = "tag"
     DYNAMIC = "dynamic"  # a key that carries its own list of cylinders (CLIQ)
+    CONNECT = "connect"  # a dynamic key that a phone can update (CLIQ)
     NORMAL = "normal"  # a key that is listed in cylinders (CLIQ)
     UNKNOWN = "unknown"
 
@@ -95,7 +99,8 @@ class VendorKey:
 class VendorLock:
     """A lock with what decides its exposure. Whatever the vendor does not say is *unknown*.
 
-    `hidden_rights`: the vendor hints at rights on this lock that we cannot see.
+    `hidden_rights`: the vendor hints at rights on this lock that we cannot see. `programmed`: the rights that the lock
+    itself holds, as last programmed; None where the vendor does not tell them from its plan.
     """
 
     vendor_lock: str
@@ -107,6 +112,7 @@ class VendorLock:
     online_required: Tri = "unknown"
     is_networked: Tri = "unknown"
     hidden_rights: bool = False
+    programmed: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +130,18 @@ class VendorRight:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All that the connector can see, at one instant. False visibility: other zones or domains exist."""
+    """All that the connector can see, at one instant. False visibility: other zones or domains exist.
+
+    `updaters` and `programming_keys` stay empty where a system has none that it can list.
+    """
 
     keys: tuple[VendorKey, ...]
     locks: tuple[VendorLock, ...]
     rights: tuple[VendorRight, ...]
     as_of: datetime
     visibility_complete: bool
+    updaters: tuple[Updater, ...] = ()
+    programming_keys: tuple[ProgrammingKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +155,9 @@ class KeyReading:
             *no access left* then.
         version: fingerprint of the plan and of everything a write must echo; equal versions, equal plans.
         holder_ref: the vendor's id of the person the key is linked to.
+        blocked_with_access: blocked by the vendor's word, while cylinders remain that were not told yet.
+        last_update_at: the last contact at which the key was updated, by the vendor's word; None = it does not say.
+        offline_updates: what updaters may do for the key without the vendor's server.
         opaque: vendor slots that a write has to repeat unchanged; only the connector understands them.
     """
 
@@ -157,6 +171,9 @@ class KeyReading:
     as_of: datetime
     version: str
     holder_ref: str | None = None
+    blocked_with_access: bool = False
+    last_update_at: datetime | None = None
+    offline_updates: OfflineUpdates = NO_OFFLINE_UPDATES
     opaque: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -178,6 +195,11 @@ class KeyCapabilities:
         max_offline_expiry: None = the kind has no such interval.
         program_slots: how many slots rights' time limits may use, at least.
         updates_over_the_air: an order can arrive without anybody presenting the key.
+        can_write: False = keys of this kind are listed and watched, never written.
+        min_offline_expiry: the shortest interval the vendor stores, where there is one.
+        max_rights: how many entries the key's list holds; None = no known limit.
+        block_by_visits: a block reaches a lock only when a person brings a programming key there, and the key may be
+            emptied first. Otherwise the vendor spreads one list by itself and takes only keys that hold rights.
     """
 
     kind: KeyKind
@@ -190,6 +212,10 @@ class KeyCapabilities:
     can_block: bool
     can_tag: bool
     updates_over_the_air: bool
+    can_write: bool = True
+    min_offline_expiry: timedelta | None = None
+    max_rights: int | None = None
+    block_by_visits: bool = False
 
 
 class TimeQuality(StrEnum):
@@ -314,8 +340,21 @@ class KeySystemPort(Protocol):
     async def block(self, vendor_key: str) -> None:
         """Put the key on the block list. Alone it ends nothing: order the list, and locks must receive it."""
 
-    async def order_block_list(self) -> None:
-        """Send the block list on its way. Nothing to send succeeds."""
+    async def order_block_list(
+        self, vendor_key: str, locks: Collection[str], *, avoid: Collection[str] = ()
+    ) -> frozenset[str]:
+        """Send the block on its way; what is on its way or done already stays as it is. Nothing to send succeeds.
+
+        Where one list spreads by itself, the arguments do not matter and the answer is empty. Where every lock must be
+        visited, a task is made for each of `locks` at some programming key that is not in `avoid`; tasks that wait
+        for one of those are given to another. Returns the locks for which no programming key had room.
+        """
+
+    async def read_block_visits(self, vendor_key: str) -> tuple[BlockVisit, ...]:
+        """Return how far the visits for one key are, newest task first where a lock has several.
+
+        Empty where blocks are not carried by visits.
+        """
 
     async def read_events(self, cursor: str | None) -> EventPage:
         """Read lock events by arrival. None starts at the beginning of what the connector is set to read."""

@@ -16,12 +16,15 @@ from typing import Final, TypeAlias
 
 __all__ = [
     "EMPTY_PROGRAM",
+    "NO_OFFLINE_UPDATES",
     "UNLIMITED",
     "OfflineExpiry",
+    "OfflineUpdates",
     "Program",
     "ProgramOnDevice",
     "ProgramState",
     "Unlimited",
+    "WeeklyWindow",
 ]
 
 
@@ -42,6 +45,38 @@ OfflineExpiry: TypeAlias = timedelta | Unlimited | None
 
 
 @dataclass(frozen=True, slots=True)
+class OfflineUpdates:
+    """What updaters may do for a key while they cannot reach the vendor's server.
+
+    `count`: how often after one contact with it; None = not known. `gap`: how long after it; None = no limit known.
+    """
+
+    count: int | None = 0
+    gap: timedelta | None = None
+
+
+NO_OFFLINE_UPDATES: Final = OfflineUpdates()
+"""A key needs the server for every update."""
+
+_MINUTES_A_DAY: Final = 24 * 60
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WeeklyWindow:
+    """A stretch of one weekday in the site's local time. `day`: Monday is 0; minutes count from midnight."""
+
+    day: int
+    from_minute: int
+    to_minute: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no week has."""
+        if not (0 <= self.day <= 6 and 0 <= self.from_minute < self.to_minute <= _MINUTES_A_DAY):
+            msg = f"no weekly window: day {self.day}, minutes {self.from_minute} to {self.to_minute}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """Everything that decides what a key may open, as the vendor stores it.
 
@@ -52,6 +87,8 @@ class Program:
         offline_expires_after: longest time without contact, see `OfflineExpiry`.
         renews_until: a vendor-side scheduler moves `ends_at` forward by itself up to this instant
             (iLOQ KeyScheduler); UNLIMITED = for ever; None = no scheduler.
+        schedule: the key works only inside these weekly windows; None = at any hour. Key2XS writes none: a grant has
+            a window of its own. A schedule only narrows, so no bound counts it.
     """
 
     rights: frozenset[str] = frozenset()
@@ -59,6 +96,7 @@ class Program:
     ends_at: datetime | None = None
     offline_expires_after: OfflineExpiry = None
     renews_until: datetime | Unlimited | None = None
+    schedule: frozenset[WeeklyWindow] | None = None
 
     def __post_init__(self) -> None:
         """Refuse naive instants and an interval of zero, which one vendor reads as unlimited."""
@@ -101,6 +139,7 @@ class Program:
             and _starts_no_earlier(self.starts_at, other.starts_at)
             and _ends_no_later(self.last_end, other.last_end)
             and _expires_no_later(self.offline_expires_after, other.offline_expires_after)
+            and _runs_within(self.schedule, other.schedule)
         )
 
     def narrower_than(self, other: Program) -> bool:
@@ -168,3 +207,18 @@ def _expires_no_later(mine: OfflineExpiry, theirs: OfflineExpiry) -> bool:
     if not isinstance(theirs, timedelta):
         return True
     return isinstance(mine, timedelta) and mine <= theirs
+
+
+def _runs_within(mine: frozenset[WeeklyWindow] | None, theirs: frozenset[WeeklyWindow] | None) -> bool:
+    if theirs is None:
+        return True
+    return mine is not None and _open_minutes(mine) <= _open_minutes(theirs)
+
+
+def _open_minutes(schedule: frozenset[WeeklyWindow]) -> frozenset[int]:
+    """Return the minutes of the week in which a schedule lets a key work; overlapping windows count once."""
+    return frozenset(
+        window.day * _MINUTES_A_DAY + minute
+        for window in schedule
+        for minute in range(window.from_minute, window.to_minute)
+    )

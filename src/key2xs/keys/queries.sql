@@ -14,7 +14,11 @@ SELECT * FROM key_system ORDER BY name
 
 -- name: insert_system
 -- A key system seen for the first time.
-INSERT INTO key_system (id, name, vendor, entry) VALUES ($1, $2, $3, $4)
+INSERT INTO key_system (id, name, vendor, interface, entry) VALUES ($1, $2, $3, $4, $5)
+
+-- name: set_interface
+-- The interface of a system is documented now, or no longer.
+UPDATE key_system SET interface = $2, entry = $3 WHERE id = $1
 
 -- name: set_inventory
 -- When everything was listed last.
@@ -23,6 +27,11 @@ UPDATE key_system SET inventory_at = $2, visibility_complete = $3, entry = $4 WH
 -- name: find_key
 -- A key by id or by the stamp printed on it.
 SELECT * FROM key_key WHERE ($1::uuid IS NOT NULL AND id = $1) OR ($2::text IS NOT NULL AND lower(stamp) = lower($2))
+
+-- name: find_key_at
+-- A key by stamp and key system.
+SELECT key.* FROM key_key AS key JOIN key_system AS system ON system.id = key.system_id
+WHERE lower(key.stamp) = lower($1) AND lower(system.name) = lower($2)
 
 -- name: list_keys
 -- Keys by stamp.
@@ -38,11 +47,12 @@ SELECT * FROM key_key WHERE system_id = $1 AND external_id = $2
 
 -- name: insert_key
 -- A key listed for the first time.
-INSERT INTO key_key (id, system_id, external_id, stamp, kind, deleted, entry) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO key_key (id, system_id, external_id, stamp, kind, deleted, vendor_held, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: update_key
 -- A key listed differently.
-UPDATE key_key SET stamp = $3, kind = $4, deleted = $5, entry = $6 WHERE system_id = $1 AND external_id = $2
+UPDATE key_key SET stamp = $3, kind = $4, deleted = $5, vendor_held = $6, entry = $7 WHERE system_id = $1 AND external_id = $2
 
 -- name: adopt_key
 -- The first hand-out through Key2XS: from now on the key may be written.
@@ -72,12 +82,13 @@ SELECT greatest(
 -- name: put_lock
 -- A lock, new or changed.
 INSERT INTO key_lock (system_id, external_id, marking, has_clock, clock_set_at, honours_limits, online_required,
-    is_networked, hidden_rights, rights, entry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    is_networked, hidden_rights, rights, programmed, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (system_id, external_id) DO UPDATE SET marking = excluded.marking, has_clock = excluded.has_clock,
     clock_set_at = excluded.clock_set_at, honours_limits = excluded.honours_limits,
     online_required = excluded.online_required, is_networked = excluded.is_networked,
-    hidden_rights = excluded.hidden_rights, rights = excluded.rights, entry = excluded.entry
+    hidden_rights = excluded.hidden_rights, rights = excluded.rights, programmed = excluded.programmed,
+    entry = excluded.entry
 
 -- name: locks_of_cylinders
 -- The locks of this system that are these cylinders.
@@ -99,27 +110,15 @@ WHERE part.grant_id = ANY($2::uuid[])
 -- All rights of a key system.
 SELECT * FROM key_right WHERE system_id = $1 ORDER BY external_id
 
+-- name: rights_version
+-- Rises when any right of the system changed.
+SELECT max(entry) FROM key_right WHERE system_id = $1
+
 -- name: put_right
 -- A right, new or changed.
 INSERT INTO key_right (system_id, external_id, name, locks, writable, entry) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (system_id, external_id) DO UPDATE SET name = excluded.name, locks = excluded.locks,
     writable = excluded.writable, entry = excluded.entry
-
--- name: insert_custody
--- A key goes to a person, until further notice.
-INSERT INTO key_custody (key_id, person_id, during, known, entry)
-VALUES ($1, $2, tstzrange($3, NULL), int8range($4, NULL), $4)
-
--- name: insert_custody_span
--- What is known now about a custody that ended.
-INSERT INTO key_custody (key_id, person_id, during, known, entry)
-VALUES ($1, $2, tstzrange($3, $4), int8range($5, NULL), $5)
-
--- name: close_custody
--- What was known about a custody until now; returns since when the person had the key.
-UPDATE key_custody SET known = int8range(lower(known), $3), entry = $3
-WHERE key_id = $1 AND upper_inf(known) AND during @> $2::timestamptz
-RETURNING lower(during) AS since
 
 -- name: holder_at
 -- Who had a key at an instant, as known now.
@@ -159,12 +158,18 @@ VALUES ($1, $2, $3, 0, $4, '{}', '{}', $5, $6)
 -- name: set_desired
 -- What the key should have.
 UPDATE key_target SET generation = $2, desired = $3, block = $4, grants = $5, cannot = $6, asked_at = $7,
-    accepted_at = $8, delivered_at = $9, entry = $10 WHERE id = $1
+    accepted_at = $8, delivered_at = $9, block_ordered_at = CASE WHEN $4 THEN block_ordered_at END, entry = $10
+WHERE id = $1
 
 -- name: set_accepted
 -- The vendor accepted the order; what was read before it says nothing about how far it is.
 UPDATE key_target SET accepted_at = coalesce(accepted_at, $2),
     reading = jsonb_set(coalesce(reading, '{}'), '{state}', '"ordered"'), entry = $3 WHERE id = $1
+
+-- name: set_block_ordered
+-- The vendor accepted the order of the block list; that says nothing about any program.
+UPDATE key_target SET block_ordered_at = coalesce(block_ordered_at, $2), accepted_at = coalesce(accepted_at, $2),
+    entry = $3 WHERE id = $1
 
 -- name: set_reading
 -- What the vendor said last.
@@ -276,11 +281,13 @@ WHERE key_id = $1 AND cylinder_id = ANY($2::uuid[]) AND gone_at = 'infinity'
 
 -- name: insert_opener
 -- An answer that holds from now on.
-INSERT INTO key_may_open (cylinder_id, key_id, since, person_id, grant_id, basis, allowed_until, kind, exposed_until, entry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO key_may_open (cylinder_id, key_id, since, person_id, grant_id, basis, allowed_until, kind, exposed_until, entry,
+    works_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (cylinder_id, key_id, since) DO UPDATE SET gone_at = 'infinity', person_id = excluded.person_id,
     grant_id = excluded.grant_id, basis = excluded.basis, allowed_until = excluded.allowed_until,
-    kind = excluded.kind, exposed_until = excluded.exposed_until, entry = excluded.entry
+    kind = excluded.kind, exposed_until = excluded.exposed_until, entry = excluded.entry,
+    works_until = excluded.works_until
 
 -- name: may_open
 -- Keys that could open a cylinder at an instant. Rows that were gone by then are not touched.
@@ -330,8 +337,9 @@ SELECT vendor_event_id FROM key_event WHERE system_id = $1 AND vendor_event_id =
 -- name: insert_event
 -- A row of a lock's log.
 INSERT INTO key_event (id, system_id, vendor_event_id, occurred_at, time_quality, read_at, arrived_at, lock_external_id,
-    cylinder_id, key_external_id, key_id, person_id, person_certain, outcome, class, why, grant_id, raw_type, recorded_at, entry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+    cylinder_id, key_external_id, key_id, person_id, person_certain, outcome, class, why, grant_id, raw_type, recorded_at,
+    certainty, crew_size, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
 
 -- name: cylinder_of_lock
 -- The cylinder that a lock of this system is.
@@ -352,7 +360,7 @@ ORDER BY occurred_at DESC LIMIT 2000
 
 -- name: set_class
 -- A row classed again.
-UPDATE key_event SET class = $2, why = $3, person_id = $4, grant_id = $5, entry = $6 WHERE id = $1
+UPDATE key_event SET class = $2, why = $3, person_id = $4, grant_id = $5, certainty = $6, crew_size = $7, entry = $8 WHERE id = $1
 
 -- name: recent_events
 -- The newest rows, of everything or of one key or cylinder.

@@ -16,5 +16,5 @@ GROUP BY cylinder_id
 -- name: system_ages
 -- When each key system's log was last read to its end, and when everything was listed.
 SELECT system.name, system.vendor, cursor.pulled_at AS log_read_at, system.inventory_at AS listed_at,
-    system.visibility_complete
+    system.visibility_complete, system.interface
 FROM key_system AS system LEFT JOIN key_cursor AS cursor ON cursor.system_id = system.id ORDER BY system.name

@@ -56,6 +56,12 @@ class SystemAge:
     log_read_at: datetime | None
     listed_at: datetime | None
     visibility_complete: bool
+    interface: str = "documented"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the wire to this system is our own invention."""
+        return self.interface == "simulated"
 
 
 async def exposed_keys(tx: Connection, at: datetime, *, limit: int = MOST_ROWS) -> list[ExposedKey]:

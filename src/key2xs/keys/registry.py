@@ -7,11 +7,12 @@ from typing import Any
 import asyncpg
 
 from key2xs.core.database import Connection, Database
-from key2xs.core.errors import CallFailed, NotFound
+from key2xs.core.errors import CallFailed, Conflict, NotFound
 from key2xs.core.ids import KeyId, KeySystemId, new_id, parse_id
 from key2xs.core.sql import load_queries
 from key2xs.ledger import Entry, Ledger
 
+from .block_visits import BlockVisits
 from .port import Inventory, KeyKind, KeySystemPort, VendorKey, VendorLock, VendorRight
 from .types import KeySystem, StoredKey
 
@@ -26,17 +27,24 @@ class Registry:
     def __init__(self, ledger: Ledger) -> None:
         """Record every difference with `ledger`."""
         self._ledger = ledger
+        self._visits = BlockVisits(ledger)
 
-    async def ensure_system(self, tx: Connection, name: str, vendor: str, at: datetime) -> KeySystem:
+    async def ensure_system(
+        self, tx: Connection, name: str, vendor: str, at: datetime, *, interface: str = "documented"
+    ) -> KeySystem:
         """Return the key system of a configured name, making it at first start."""
         row = await tx.fetchrow(_SQL["find_system"], name)
         if row is None:
             system_id = KeySystemId(new_id())
             entry = await self._tell(
-                tx, "keys:system:connect", (f"key_system:{system_id}",), {"vendor": vendor}, at
+                tx,
+                "keys:system:connect",
+                (f"key_system:{system_id}",),
+                {"vendor": vendor, "interface": interface},
+                at,
             )
-            await tx.execute(_SQL["insert_system"], system_id, name, vendor, entry)
-            return KeySystem(system_id, name, vendor, None, visibility_complete=False)
+            await tx.execute(_SQL["insert_system"], system_id, name, vendor, interface, entry)
+            return KeySystem(system_id, name, vendor, None, visibility_complete=False, interface=interface)
         return system_of(row)
 
     async def systems(self, tx: Connection) -> list[KeySystem]:
@@ -55,6 +63,7 @@ class Registry:
             *await self._new_locks(tx, system_id, found.locks),
             *await self._new_rights(tx, system_id, found.rights),
         ]
+        carriers = await self._visits.changed_carriers(tx, system_id, found.programming_keys, found.updaters)
         entry = await self._ledger.record(
             tx,
             Entry(
@@ -63,38 +72,58 @@ class Registry:
                 recorded_at=at,
                 actor="system:keys",
                 subjects=(subject,),
-                heads=(subject,) if differences else (),
+                heads=(subject,) if differences or carriers else (),
                 body={
                     "keys": len(found.keys),
                     "locks": len(found.locks),
                     "rights": len(found.rights),
-                    "differences": len(differences),
+                    "differences": len(differences) + len(carriers),
                     "complete": found.visibility_complete,
                 },
             ),
         )
         for statement, arguments in differences:
             await tx.execute(_SQL[statement], *arguments, entry)
+        await self._visits.write(tx, carriers, entry)
         await tx.execute(_SQL["set_inventory"], system_id, found.as_of, found.visibility_complete, entry)
-        return len(differences)
+        return len(differences) + len(carriers)
 
     async def find_key(self, tx: Connection, name: KeyId | str) -> StoredKey | None:
         """Return the key of an id or of the stamp printed on it; None when there is none or more than one."""
+        found = await self.keys_named(tx, name)
+        return found[0] if len(found) == 1 else None
+
+    async def keys_named(self, tx: Connection, name: KeyId | str) -> list[StoredKey]:
+        """Return the keys that a name may mean: an id, a stamp, or `stamp@system` where two systems print alike."""
         key_id = parse_id(name) if isinstance(name, str) else name
         rows = await tx.fetch(_SQL["find_key"], key_id, name if key_id is None else None)
-        return key_of(rows[0]) if len(rows) == 1 else None
+        if not rows and isinstance(name, str) and "@" in name:
+            stamp, _, system = name.rpartition("@")
+            rows = await tx.fetch(_SQL["find_key_at"], stamp, system)
+        return [key_of(row) for row in rows]
 
     async def get_key(self, tx: Connection, name: KeyId | str) -> StoredKey:
         """Return the key of an id or stamp.
 
         Raises:
-            NotFound: none, or several keys carry this stamp.
+            NotFound: there is none.
+            Conflict: several keys carry this stamp; says how to name each.
         """
-        key = await self.find_key(tx, name)
-        if key is None:
-            message = f"no key, or more than one, is known by {name}"
+        found = await self.keys_named(tx, name)
+        if not found:
+            message = f"no key is known by {name}"
             raise NotFound(message)
-        return key
+        if len(found) > 1:
+            systems = {system.id: system.name for system in await self.systems(tx)}
+            ways = sorted(
+                f"{key.stamp}@{systems[key.system_id]}"
+                if [each.system_id for each in found].count(key.system_id) == 1
+                else str(key.id)
+                for key in found
+            )
+            message = f"{len(found)} keys carry the stamp {name}; say which: {', '.join(ways)}"
+            raise Conflict(message)
+        return found[0]
 
     async def list_keys(
         self, tx: Connection, *, text: str | None = None, limit: int = 500
@@ -107,10 +136,10 @@ class Registry:
         changes: list[tuple[str, tuple[Any, ...]]] = []
         for key in keys:
             old = known.get(key.vendor_key)
-            new = (key.marking, str(key.kind), key.deleted)
+            new = (key.marking, str(key.kind), key.deleted, key.handed_over or key.holder_ref is not None)
             if old is None:
                 changes.append(("insert_key", (KeyId(new_id()), system_id, key.vendor_key, *new)))
-            elif (old["stamp"], old["kind"], old["deleted"]) != new:
+            elif (old["stamp"], old["kind"], old["deleted"], old["vendor_held"]) != new:
                 changes.append(("update_key", (system_id, key.vendor_key, *new)))
         return changes
 
@@ -123,6 +152,7 @@ class Registry:
             values = (
                 lock.marking, lock.has_clock, lock.clock_set_at, lock.honours_limits, lock.online_required,
                 lock.is_networked, lock.hidden_rights, sorted(lock.rights),
+                sorted(lock.programmed) if lock.programmed is not None else None,
             )  # fmt: skip
             old = known.get(lock.vendor_lock)
             if old is None or lock_values(old) != values:
@@ -203,7 +233,14 @@ class InventoryLoop:
 
 def system_of(row: asyncpg.Record) -> KeySystem:
     """Read a key system from its row."""
-    return KeySystem(row["id"], row["name"], row["vendor"], row["inventory_at"], row["visibility_complete"])
+    return KeySystem(
+        row["id"],
+        row["name"],
+        row["vendor"],
+        row["inventory_at"],
+        row["visibility_complete"],
+        row["interface"],
+    )
 
 
 def key_of(row: asyncpg.Record) -> StoredKey:
@@ -227,6 +264,7 @@ def lock_values(row: asyncpg.Record) -> tuple[Any, ...]:
     return (
         row["marking"], row["has_clock"], row["clock_set_at"], row["honours_limits"], row["online_required"],
         row["is_networked"], row["hidden_rights"], list(row["rights"]),
+        list(row["programmed"]) if row["programmed"] is not None else None,
     )  # fmt: skip
 
 
@@ -242,6 +280,7 @@ def lock_of(row: asyncpg.Record) -> VendorLock:
         online_required=row["online_required"],
         is_networked=row["is_networked"],
         hidden_rights=row["hidden_rights"],
+        programmed=frozenset(row["programmed"]) if row["programmed"] is not None else None,
     )
 
 

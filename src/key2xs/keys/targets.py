@@ -13,9 +13,10 @@ from key2xs.core.ids import GrantId, KeyId, TargetId, new_id
 from key2xs.core.sql import load_queries
 from key2xs.ledger import Entry, Lane, Ledger
 
+from .adoption.standing import store_kept
 from .planner import Wanted
 from .port import KeyReading, ProgrammingState
-from .program import EMPTY_PROGRAM, Program, ProgramOnDevice, ProgramState
+from .program import EMPTY_PROGRAM, NO_OFFLINE_UPDATES, Program, ProgramOnDevice, ProgramState
 from .types import StoredKey, Target
 from .wire import program_json, program_of
 
@@ -61,6 +62,8 @@ class Targets:
         self, tx: Connection, key: StoredKey, target: Target, wanted: Wanted, at: datetime
     ) -> bool:
         """Store what the key should have; False when that is what it was."""
+        if wanted.kept is not None and wanted.kept.changed:
+            await store_kept(tx, self._ledger, [(key.id, key.system_id, wanted.kept)], at)
         block = key.blocked_at is not None
         same = (
             target.desired == wanted.program
@@ -135,7 +138,7 @@ class Targets:
     async def note_block_order(self, tx: Connection, key: StoredKey, target: Target, at: datetime) -> None:
         """Note that the vendor accepted the order of the block list; it says nothing about any program."""
         entry = await self._tell(tx, "keys:target:accept", key, {"generation": target.generation}, at)
-        await tx.execute(_SQL["set_accepted"], target.id, at, entry)
+        await tx.execute(_SQL["set_block_ordered"], target.id, at, entry)
 
     async def note_fetched(self, tx: Connection, key: StoredKey, at: datetime) -> None:
         """Note that the device took the newest order and has not acknowledged it."""
@@ -261,6 +264,7 @@ def target_of(row: asyncpg.Record) -> Target:
         problem=row["problem"],
         read_at=row["read_at"],
         reading=row["reading"],
+        block_ordered_at=row["block_ordered_at"],
     )
 
 
@@ -282,13 +286,24 @@ def program_row(row: asyncpg.Record) -> ProgramOnDevice:
 
 def reading_json(reading: KeyReading) -> dict[str, Any]:
     """Write what matters of a reading; equal readings give equal values, whenever they were taken."""
-    return {
+    seen: dict[str, Any] = {
         "state": str(reading.programming_state),
         "planned": program_json(reading.planned) if reading.planned is not None else None,
         "on_device": program_json(reading.on_device) if reading.on_device is not None else None,
         "blocked": reading.blocked,
         "outside_visible": reading.outside_visible,
     }
+    if reading.blocked_with_access:
+        seen["blocked_with_access"] = True
+    if reading.last_update_at is not None:
+        seen["last_update_at"] = reading.last_update_at.isoformat()
+    if reading.offline_updates != NO_OFFLINE_UPDATES:
+        gap = reading.offline_updates.gap
+        seen["offline_updates"] = {
+            "count": reading.offline_updates.count,
+            "gap_seconds": gap.total_seconds() if gap is not None else None,
+        }
+    return seen
 
 
 WAITING = frozenset({ProgrammingState.ORDERED, ProgrammingState.FETCHED, ProgrammingState.ON_TOKEN})

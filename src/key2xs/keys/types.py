@@ -7,6 +7,7 @@ from uuid import UUID
 
 from key2xs.core.ids import CylinderId, GrantId, KeyId, KeySystemId, PersonId, TargetId
 
+from .desk.certainty import Certainty
 from .port import KeyKind
 from .program import Program
 
@@ -24,6 +25,13 @@ class KeySystem:
     vendor: str
     inventory_at: datetime | None
     visibility_complete: bool
+    interface: str = "documented"
+    """Documented by its vendor, or `simulated`: then its wire is our own, and every page says so."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the wire to this system is our own invention."""
+        return self.interface == "simulated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +73,13 @@ class Target:
     problem: str | None
     read_at: datetime | None
     reading: dict[str, object] | None
+    block_ordered_at: datetime | None = None
 
     @property
     def progress(self) -> str:
         """One of the words for progress at a device."""
+        if self.block and (self.reading or {}).get("blocked_with_access") and self.delivered_at is None:
+            return "blocked_with_access"
         if self.delivered_at is not None:
             return "delivered"
         if self.accepted_at is not None:
@@ -113,3 +124,6 @@ class StoredEvent:
     event_class: EventClass
     why: str
     grant_id: GrantId | None
+    certainty: Certainty = "unknown"
+    """How sure it is that the person had the key."""
+    crew_size: int | None = None

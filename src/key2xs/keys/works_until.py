@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from .assumptions import AssumptionId
 from .exposure_types import DEFAULT_SETTINGS, KINDS_WITH_COUNTDOWN, ExposureSettings, KeyOnRecord, WorksUntil
-from .program import ProgramOnDevice
+from .program import ProgramOnDevice, ProgramState
 
 __all__ = ["works_until"]
 
@@ -35,6 +35,8 @@ def works_until(
         stops.append(WorksUntil(key.blocked_at, "on the block list", (AssumptionId.BLOCK_LIST_REFUSES,)))
     if not stops:
         return WorksUntil(key.as_of, "no program is known to be in the key")
+    if key.programs and key.programs[0].state is not ProgramState.PROVEN:
+        return WorksUntil(key.as_of, "the key has not acknowledged any program yet")
     dated = [(stop.at, stop) for stop in stops if stop.at is not None]
     return min(dated, key=lambda pair: pair[0])[1] if dated else stops[0]
 
@@ -48,6 +50,8 @@ def _earliest_stop(
         return WorksUntil(since, "a program without this lock may be in the key")
     if program.starts_at is not None and program.starts_at > key.as_of:
         return WorksUntil(key.as_of, "the start lies ahead")
+    if program.schedule is not None:
+        return WorksUntil(key.as_of, "a weekly schedule in the key may refuse at any hour")
     stops: list[tuple[datetime, WorksUntil]] = []
     if program.ends_at is not None:
         at = program.ends_at - settings.margin(settings.unknown_clock_age)
@@ -64,7 +68,11 @@ def _countdown_stop(
     record: ProgramOnDevice, interval: timedelta, key: KeyOnRecord, settings: ExposureSettings
 ) -> tuple[datetime, WorksUntil]:
     # A program arrives by a contact, so its last contact was not before its order.
-    contacts = [moment for moment in (record.ordered_at, key.last_contact_at) if moment is not None]
+    contacts = [
+        moment
+        for moment in (record.ordered_at, key.last_contact_at, key.last_update_at)
+        if moment is not None
+    ]
     if not contacts:
         return key.as_of, WorksUntil(key.as_of, "no contact of the key is known")
     at = max(contacts) + interval - settings.margin(interval)

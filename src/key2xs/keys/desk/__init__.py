@@ -1,0 +1,1 @@
+"""The key desk: who has which key, how sure that is, and everything that happens to keys between people."""
