@@ -62,7 +62,7 @@ clean: ## remove what the tools made
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment and the browser files as well
-	rm -rf $(VENV) src/key2xs/console/static/vendor
+	rm -rf $(VENV) src/key2xs/console/static/vendor tests/console/vendor
 
 $(MADE):
 	@sh scripts/make-venv.sh "$(PYTHON)" $(VENV)

@@ -1,4 +1,4 @@
-"""Fetch the browser files that package-lock.json names, and copy the few we serve.
+"""Fetch the browser files that package-lock.json names, and copy the few we serve, and those the tests use.
 
     python scripts/assets.py           fetch and copy
     python scripts/assets.py --lock    write package-lock.json anew from package.json
@@ -15,9 +15,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENDOR = ROOT / "src" / "key2xs" / "console" / "static" / "vendor"
+TOOLS = ROOT / "tests" / "console" / "vendor"  # never served, never packaged
 WORKSHOP = ROOT / "build" / "npm"
 
-# package: file in it -> name under static/vendor.
+# package: file in it -> name in the folder.
 FILES = {
     "htmx.org": {
         "dist/htmx.min.js": "htmx.min.js",
@@ -25,6 +26,7 @@ FILES = {
         "LICENSE": "htmx.LICENSE.txt",
     },
 }
+TEST_FILES = {"axe-core": {"axe.min.js": "axe.min.js", "LICENSE": "axe.LICENSE.txt"}}
 
 _OLDEST_NPM = 7  # the first that reads lock files of version 3
 
@@ -64,17 +66,22 @@ def write_lock() -> None:
 
 
 def copy() -> None:
-    """Copy the files we serve, and nothing else of the packages."""
-    shutil.rmtree(VENDOR, ignore_errors=True)
-    VENDOR.mkdir(parents=True)
+    """Copy the files we serve and those the tests use, and nothing else of the packages."""
+    _copy_into(TOOLS, TEST_FILES)
+    _copy_into(VENDOR, FILES)
+
+
+def _copy_into(folder: Path, wanted: dict[str, dict[str, str]]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     locked = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
-    for package, files in FILES.items():
+    for package, files in wanted.items():
         if f"node_modules/{package}" not in locked:
             message = f"package-lock.json does not name {package}"
             raise AssetsError(message)
         for source, name in files.items():
             try:
-                shutil.copy(WORKSHOP / "node_modules" / package / source, VENDOR / name)
+                shutil.copy(WORKSHOP / "node_modules" / package / source, folder / name)
             except FileNotFoundError as error:
                 message = f"{package} {locked[f'node_modules/{package}']['version']} has no file {source}"
                 raise AssetsError(message) from error

@@ -1,9 +1,10 @@
-"""Take the pictures of the console for the documentation, into docs/images/.
+"""Take the pictures of the console for the documentation, into docs/images/, or of everything for a review.
 
     python scripts/screenshots.py                                       of an evening played for the purpose
     python scripts/screenshots.py --url URL --login NAME --password P   of a service that runs, the demo for example
+    python scripts/screenshots.py --all --to build/pictures             every page at 1920, 1280 and 390, light and dark
 
-Each page twice: 1280 wide and light, 390 wide and dark. Needs Chromium.
+Without `--all` a page is taken where the manual shows it: 1280 wide and light, or 390 wide and dark. Needs Chromium.
 """
 
 import argparse
@@ -26,7 +27,31 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--hide-scrollbars")  # fmt: skip
 TALLEST = 1400  # a picture in a README; what is further down is more of the same
+# Name's end, width, height, colours, density; `-wall` is the control room's.
 SHAPES = (("", 1280, 860, "light", 1.5), ("-phone", 390, 844, "dark", 2.0))
+REVIEW = tuple(
+    (f"-{width}-{colours}", width, height, colours, 1.0)
+    for width, height in ((1920, 1080), (1280, 800), (390, 844))
+    for colours in ("light", "dark")
+)
+# What the manual shows; the control-room screen is taken at its own size.
+SHOWN = {
+    "my-area",
+    "my-area-phone",
+    "access-point",
+    "permit",
+    "permit-phone",
+    "key",
+    "company",
+    "why-phone",
+    "wall",
+}
+WALL = (1920, 1080)
+# Looked at in a review besides.
+LOOKED_AT = (
+    "/requests", "/permits", "/keys", "/access-points", "/companies", "/companies/v022/end", "/search", "/desk",
+    "/keys-out", "/safety", "/outage", "/sealed", "/rollout", "/adoption",
+)  # fmt: skip
 
 
 def main() -> int:
@@ -35,19 +60,28 @@ def main() -> int:
     for name in ("--url", "--login", "--password"):
         parser.add_argument(name)
     parser.add_argument("--to", type=Path, default=IMAGES, help="folder for the pictures")
+    parser.add_argument("--all", action="store_true", help="every page, six times, for a review")
     given = parser.parse_args()
     if _browser() is None:
         print("screenshots: there is no Chromium on PATH", file=sys.stderr)
         return 1
     given.to.mkdir(parents=True, exist_ok=True)
     if given.url:
-        asyncio.run(take(given.url, given.login or "", given.password or "", given.to))
+        asyncio.run(take(given.url, given.login or "", given.password or "", given.to, everything=given.all))
     else:
-        _of_an_evening(given.to)
+        _of_an_evening(given.to, everything=given.all)
     return 0
 
 
-async def take(url: str, login: str, password: str, to: Path, paths: Mapping[str, str] | None = None) -> None:
+async def take(
+    url: str,
+    login: str,
+    password: str,
+    to: Path,
+    paths: Mapping[str, str] | None = None,
+    *,
+    everything: bool = False,
+) -> None:
     """Take the pictures of a service.
 
     Args:
@@ -56,12 +90,13 @@ async def take(url: str, login: str, password: str, to: Path, paths: Mapping[str
         password: with what; may be a one-time password.
         to: the folder.
         paths: name and path of each picture; looked up on the service's own lists when None.
+        everything: every page at every width and in both colours, as tall as it is.
     """
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=_browser(), args=list(FLAGS))
         # One session for all shapes: a one-time password lets nobody in twice.
         state = await _sign_in(browser, url, login, password)
-        for suffix, width, height, colours, density in SHAPES:
+        for suffix, width, height, colours, density in REVIEW if everything else SHAPES:
             context = await browser.new_context(
                 viewport={"width": width, "height": height},
                 color_scheme="dark" if colours == "dark" else "light",
@@ -72,12 +107,17 @@ async def take(url: str, login: str, password: str, to: Path, paths: Mapping[str
             page = await context.new_page()
             paths = paths or await _find_pages(page, url)
             for name, path in paths.items():
+                if not everything and f"{name}{suffix}" not in SHOWN:
+                    continue
                 await page.goto(url + path)
-                tall = min(TALLEST, await page.locator("body").evaluate("body => body.scrollHeight"))
-                await page.set_viewport_size(
-                    {"width": width, "height": max(height, tall) if not suffix else height}
+                if name == "wall" and not suffix:
+                    await page.set_viewport_size({"width": WALL[0], "height": WALL[1]})
+                elif not suffix:
+                    tall = await page.locator("body").evaluate("body => body.scrollHeight")
+                    await page.set_viewport_size({"width": width, "height": max(height, min(TALLEST, tall))})
+                await page.screenshot(
+                    path=to / f"{name}{suffix}.png", full_page=everything and name != "wall"
                 )
-                await page.screenshot(path=to / f"{name}{suffix}.png")
                 await page.set_viewport_size({"width": width, "height": height})
                 print(f"{name}{suffix}.png")
             await context.close()
@@ -99,11 +139,12 @@ async def _sign_in(browser: Browser, url: str, login: str, password: str):  # ty
 
 async def _find_pages(page: Page, url: str) -> dict[str, str]:
     """Choose what a running service has to show: something that can still open, where there is any."""
-    found = {"now": "/"}
+    found = {"my-area": "/", "wall": "/wall"}
     for name, path, wanted in (
         ("permit", "/permits?all=1", "main a[href^='/permits/']"),
         ("key", "/keys", "tr:has(.warn, .bad) a.stamp, main a.stamp"),
         ("access-point", "/access-points", "main a.stamp"),
+        ("company", "/companies", "main td.lead a"),
     ):
         await page.goto(url + path)
         link = page.locator(wanted).first
@@ -116,7 +157,7 @@ def _browser() -> str | None:
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
-def _of_an_evening(to: Path) -> None:
+def _of_an_evening(to: Path, *, everything: bool) -> None:
     from tests.console.showcase import PASSWORD, open_showcase, play_evening, serve
     from tests.support.database import database_server
 
@@ -125,12 +166,17 @@ def _of_an_evening(to: Path) -> None:
             async with open_showcase(dsns, Path(folder)) as show, serve(show.app) as url:
                 await play_evening(show)
                 paths = {
-                    "now": "/",
+                    "my-area": "/",
+                    "wall": "/wall",
+                    "why": "/why?key=1043&lock=4711",
                     "access-point": "/access-points/MCC2-DOOR?who=1043",
                     "permit": f"/permits/{show.permits['ups'].number}",
                     "key": "/keys/1043",
+                    "company": "/companies/v022",
                 }
-                await take(url, "leader", PASSWORD, to, paths)
+                if everything:
+                    paths |= {path.strip("/").replace("/", "-"): path for path in LOOKED_AT}
+                await take(url, "leader", PASSWORD, to, paths, everything=everything)
 
     with database_server(f"pid{os.getpid()}", "main") as databases:
         asyncio.run(run())

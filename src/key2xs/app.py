@@ -18,9 +18,10 @@ import asyncpg
 import uvicorn
 import uvloop
 
+from key2xs.access import Access, Permission
 from key2xs.core.clock import Clock, StoredClock, SystemClock
 from key2xs.core.database import Database
-from key2xs.core.errors import UnsafeSettings
+from key2xs.core.errors import NotAllowed, UnsafeSettings
 from key2xs.core.loops import Loop
 from key2xs.core.migrations import upgrade, upgrade_vault
 from key2xs.core.postgres import create_roles, lets_in_without_password, local_passwords, start_cluster
@@ -110,10 +111,12 @@ def run(settings: Settings, roles: Collection[str] = ROLES, *, on_ready: str | N
         runner.run(_run(settings, dsns, frozenset(roles), bound, on_ready))
 
 
-def confirm_restored(settings: Settings, reason: str) -> None:
-    """End narrow-only mode after a restore, on the word of whoever runs this. Blocks.
+def confirm_restored(settings: Settings, reason: str, login: str, password: str) -> None:
+    """End narrow-only mode after a restore, on the word of the person who signs in. Blocks.
 
     Raises:
+        SignInRefused: name or password is wrong.
+        NotAllowed: the account is no person's, or may not do this.
         Conflict: the log is whole, or a key was not read since the loss was found.
     """
     from key2xs import recovery
@@ -121,12 +124,26 @@ def confirm_restored(settings: Settings, reason: str) -> None:
     async def confirm(dsns: Dsns) -> None:
         clock = await _clock(settings, dsns)
         async with open_installation(settings, dsns, clock) as installation:
-            await recovery.confirm_restored(
-                installation, actor="system:operator", reason=reason, at=clock.now()
-            )
+            actor = await _person_of(installation, clock, login, password)
+            await recovery.confirm_restored(installation, actor=actor, reason=reason, at=clock.now())
 
     with databases(settings) as dsns:
         asyncio.run(confirm(dsns))
+
+
+async def _person_of(installation: Installation, clock: Clock, login: str, password: str) -> str:
+    """Sign in for one act at the command line, and return the actor for the log."""
+    services = installation.services
+    access = Access(services.database, services.ledger, services.vault, clock, services.wall)
+    signed = await access.sessions.sign_in(login, password, address="command line")
+    await access.sessions.sign_out(signed.secret)
+    async with services.database.read() as tx:
+        held = await access.authority.holdings(tx, signed.user.roles)
+    if signed.user.person_id is None:
+        raise NotAllowed("this account is not linked to a person; somebody who is one confirms")
+    if Permission.LEDGER_WIDENING_ALLOW not in held.everywhere:
+        raise NotAllowed(f"needs the permission {Permission.LEDGER_WIDENING_ALLOW}")
+    return f"user:{signed.user.id}"
 
 
 def configure_logging() -> None:

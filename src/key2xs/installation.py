@@ -16,21 +16,33 @@ from typing import TypeAlias
 
 import httpx2
 
-from key2xs.connectors.iloq import IloqConfig, IloqConnector
+from key2xs.access.holds import Holds
+from key2xs.access.retention import RetentionLoop
+from key2xs.connectors.factory import Make, make_of
 from key2xs.core.clock import Clock, SystemClock
 from key2xs.core.database import Connection, Database
 from key2xs.core.errors import UnsafeSettings
 from key2xs.core.loops import Loop
-from key2xs.core.settings import IloqSystem, Settings, SyslogSink
+from key2xs.core.outside import KeySystemSettings, SyslogSink
+from key2xs.core.settings import Settings
 from key2xs.core.vault import Vault
 from key2xs.grants.bundles import ensure_bundle
 from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
 from key2xs.identity.boundaries import BoundaryLoop as IdentityBoundaries
+from key2xs.incidents.loops import EgressWatch, KillLoop
+from key2xs.incidents.warnings import WarningLoop
+from key2xs.incidents.watches import CheckInWatch
+from key2xs.keys.adoption.loops import AdoptionLoop, StandingReader
+from key2xs.keys.connected import Connected
+from key2xs.keys.desk.cabinets.taking import TakerReader
+from key2xs.keys.desk.due import OverdueLoop
+from key2xs.keys.desk.leaving import HolderWatch
 from key2xs.keys.events import EventPull, Reclassifier
 from key2xs.keys.marker import TargetMarker
-from key2xs.keys.reconciler import Connected, Reconciler
+from key2xs.keys.reconciler import Reconciler
 from key2xs.keys.recovery import read_all_again
 from key2xs.keys.registry import InventoryLoop
+from key2xs.keys.sealed_watch import SealLoop
 from key2xs.keys.sessions import SealedSessions
 from key2xs.keys.types import KeySystem
 from key2xs.ledger import Reader, ReaderLoop
@@ -42,7 +54,7 @@ from key2xs.telemetry.reader import SyslogReader
 from key2xs.telemetry.syslog_tls import SyslogTarget, SyslogTlsSender
 from key2xs.work.loops import BoundaryLoop as WorkBoundaries, PeopleReader, SilenceLoop
 
-Transports: TypeAlias = Callable[[IloqSystem], httpx2.AsyncBaseTransport | None]
+Transports: TypeAlias = Callable[[KeySystemSettings], httpx2.AsyncBaseTransport | None]
 
 SEED_BYTES = 32
 START = "key2xs.start"
@@ -142,12 +154,15 @@ async def _begin(services: Services, opened: Opened) -> None:
 
 async def _connect(installation: Installation, stack: AsyncExitStack, transports: Transports) -> None:
     services = installation.services
-    for system in services.settings.iloq:
-        stored = await services.database.transact(lambda tx, s=system: _ensure_system(tx, services, s))  # type: ignore[misc]
-        store = SealedSessions(services.database, services.vault, stored.id)
-        port = IloqConnector(
-            _iloq_config(system, services.settings),
-            store=store,
+    for system in services.settings.key_systems:
+        make = make_of(system)
+        stored = await services.database.transact(
+            lambda tx, s=system, m=make: _ensure_system(tx, services, s, m)  # type: ignore[misc]
+        )
+        port = make.build(
+            system,
+            services.settings,
+            store=SealedSessions(services.database, services.vault, stored.id),
             clock=services.clock,
             transport=transports(system),
         )
@@ -160,6 +175,7 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
             deliver_ahead=timedelta(minutes=services.settings.leases.programmed_ahead_minutes),
             reread=timedelta(minutes=system.reread_minutes),
             watched_reread=timedelta(minutes=system.watched_reread_minutes),
+            visit_patience=timedelta(minutes=system.visit_patience_minutes),
         )
         installation.connected.append(connected)
         services.kill.connect(connected)
@@ -185,16 +201,22 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
                 targets=services.targets,
                 planner=services.planner,
                 openers=services.openers,
+                visits=services.visits,
                 grants=services.evaluator,
                 clock=services.clock,
                 wall=services.wall,
+                brake=services.brake,
             ),
         ]
 
 
-async def _ensure_system(tx: Connection, services: Services, system: IloqSystem) -> KeySystem:
+async def _ensure_system(
+    tx: Connection, services: Services, system: KeySystemSettings, make: Make
+) -> KeySystem:
     await _one_starts(tx)
-    return await services.registry.ensure_system(tx, system.name, "iloq", services.clock.now())
+    return await services.registry.ensure_system(
+        tx, system.name, make.vendor, services.clock.now(), interface=make.interface
+    )
 
 
 async def _one_starts(tx: Connection) -> None:
@@ -209,7 +231,10 @@ def _add_loops(installation: Installation, stack: AsyncExitStack) -> None:
         GrantMarker(),
         TargetMarker(services.registry, services.targets),
         Reclassifier(services.events),
+        HolderWatch(services.key_desk),
+        TakerReader(services.key_desk),
         PeopleReader(desk, services.clock),
+        StandingReader(services.standing),
     ]
     installation.loops += [
         installation.sequencer,
@@ -217,9 +242,26 @@ def _add_loops(installation: Installation, stack: AsyncExitStack) -> None:
         services.evaluator,
         LeaseTimer(database),
         Sweep(database, services.bases, settings.leases.sweep),
+        RetentionLoop(
+            database, services.ledger, Holds(services.ledger, services.vault), settings.privacy.kept
+        ),
         IdentityBoundaries(database, services.ledger),
         WorkBoundaries(database, desk),
         SilenceLoop(database, desk),
+        KillLoop(database, services.kills),
+        EgressWatch(database, services.ways_out),
+        CheckInWatch(database, services.watches),
+        OverdueLoop(database, services.ledger, settings.desk),
+        AdoptionLoop(database, services.adoption, settings.adoption.batch),
+        SealLoop(database, services.ledger),
+        WarningLoop(
+            database,
+            services.ledger,
+            settings,
+            services.paper,
+            services.sealed,
+            lambda: told_problems(installation.loops),
+        ),
     ]
     for sink in settings.syslog:
         reader = _syslog_reader(sink, settings)
@@ -227,17 +269,9 @@ def _add_loops(installation: Installation, stack: AsyncExitStack) -> None:
         installation.loops.append(ReaderLoop(database, reader, batch=SYSLOG_BATCH))
 
 
-def _iloq_config(system: IloqSystem, settings: Settings) -> IloqConfig:
-    return IloqConfig(
-        base_url=system.base_url,
-        customer_code=system.customer_code,
-        user_name=system.user_name,
-        password=system.password,
-        time_zone=settings.site_time_zone,
-        lock_group=system.lock_group or None,
-        api_key=system.api_key,
-        request_timeout=timedelta(seconds=system.timeout_seconds),
-    )
+def told_problems(loops: Sequence[Loop]) -> dict[str, str]:
+    """Return what loops say of themselves: another system is down, and they go on trying."""
+    return {loop.name: why for loop in loops if isinstance(why := getattr(loop, "problem", None), str)}
 
 
 def _syslog_reader(sink: SyslogSink, settings: Settings) -> SyslogReader:

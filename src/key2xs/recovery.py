@@ -5,7 +5,7 @@ from datetime import datetime
 from key2xs.core.errors import Conflict, InvalidInput
 from key2xs.installation import Installation
 from key2xs.keys.recovery import keys_not_read_since, systems_not_listed_since
-from key2xs.ledger import Entry, Lane
+from key2xs.ledger import Entry, Lane, typed
 from key2xs.ledger.opening import allow_widening
 from key2xs.ledger.sequencer import LOG_SUBJECT
 
@@ -43,7 +43,7 @@ async def confirm_restored(installation: Installation, *, actor: str, reason: st
                 recorded_at=at,
                 actor=actor,
                 subjects=(LOG_SUBJECT,),
-                body={"reason": reason},
+                body={"reason": typed(actor, reason)},
                 lane=Lane.CONTROL,
             ),
         )

@@ -6,23 +6,39 @@ from datetime import timedelta
 
 from key2xs.core.clock import Clock
 from key2xs.core.database import Database
-from key2xs.core.settings import IloqSystem, Settings
+from key2xs.core.outside import CliqSystem, IloqSystem, KeySystemSettings
+from key2xs.core.settings import Settings
 from key2xs.core.vault import Vault
 from key2xs.grants.bases import BasisReader
 from key2xs.grants.evaluator import Evaluator
+from key2xs.grants.holding import Holding
 from key2xs.grants.mass import MassActions
 from key2xs.grants.requests import Requests
 from key2xs.identity import Identity
+from key2xs.incidents.inside import WaysOut
+from key2xs.incidents.key_ends import KeyEnds
+from key2xs.incidents.kills import Kills
+from key2xs.incidents.watches import Watches
+from key2xs.keys.adoption.brake import BulkBrake
+from key2xs.keys.adoption.connections import Connections
+from key2xs.keys.adoption.difference import FirstDifferences
+from key2xs.keys.adoption.readiness import Rollouts
+from key2xs.keys.adoption.runs import AdoptionRuns
+from key2xs.keys.adoption.standing import Standing
+from key2xs.keys.block_visits import BlockVisits
 from key2xs.keys.custody import Custody
+from key2xs.keys.desk.parts import KeyDesk
 from key2xs.keys.events import EventStore
 from key2xs.keys.exposure_types import ExposureSettings
 from key2xs.keys.kill import Kill
 from key2xs.keys.openers import Openers
 from key2xs.keys.planner import Planner
 from key2xs.keys.registry import Registry
+from key2xs.keys.sealed import SealedKeys
 from key2xs.keys.targets import Targets
 from key2xs.ledger import Ledger
 from key2xs.work.desk import Desk
+from key2xs.work.paper import PaperPermits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +56,32 @@ class Services:
     custody: Custody
     targets: Targets
     planner: Planner
+    standing: Standing
+    connections: Connections
+    brake: BulkBrake
+    adoption: AdoptionRuns
+    differences: FirstDifferences
+    rollouts: Rollouts
     openers: Openers
+    visits: BlockVisits
     events: EventStore
     requests: Requests
     mass: MassActions
     evaluator: Evaluator
     kill: Kill
+    holding: Holding
+    """What safety rules hold, and releasing it."""
+    key_ends: KeyEnds
+    kills: Kills
+    ways_out: WaysOut
+    watches: Watches
     identity: Identity
     desk: Desk
     """What the work room needs to take events in."""
+    key_desk: KeyDesk
+    """What acts at the key desk need."""
+    paper: PaperPermits
+    sealed: SealedKeys
 
 
 def build_services(
@@ -66,11 +99,17 @@ def build_services(
     ledger = Ledger(vault)
     identity = Identity(ledger, vault, settings.zone)
     registry = Registry(ledger)
-    custody = Custody(ledger, registry)
+    custody = Custody(ledger, registry, between=timedelta(minutes=settings.desk.between_minutes))
     targets = Targets(ledger)
     bases = BasisReader(settings.leases)
-    planner = Planner(custody, settings.zone)
-    openers = Openers(ledger, targets, custody, exposure_settings(settings.iloq))
+    standing = Standing(ledger)
+    planner = Planner(custody, standing, settings.zone, lock_box_allowance=bases.hold_allowance)
+    openers = Openers(ledger, targets, custody, exposure_settings(settings.key_systems))
+    desk = Desk(ledger, vault, identity)
+    kill = Kill(registry, custody, targets, planner, openers)
+    holding = Holding(ledger, custody, bases.hold_allowance)
+    mass = MassActions(ledger, holding)
+    ways_out, key_ends = WaysOut(ledger), KeyEnds(mass, kill, custody, registry)
     return Services(
         settings=settings,
         database=database,
@@ -83,24 +122,40 @@ def build_services(
         custody=custody,
         targets=targets,
         planner=planner,
+        standing=standing,
+        connections=Connections(ledger),
+        brake=BulkBrake(database, ledger, settings.adoption.bulk_limit),
+        adoption=AdoptionRuns(ledger),
+        differences=FirstDifferences(ledger, registry, custody, planner, standing),
+        rollouts=Rollouts(ledger),
         openers=openers,
-        kill=Kill(registry, custody, targets, planner, openers),
+        visits=BlockVisits(ledger),
+        kill=kill,
+        holding=holding,
+        key_ends=key_ends,
+        kills=Kills(ledger, mass, kill, key_ends, ways_out, wait=settings.safety.kill_wait),
+        ways_out=ways_out,
+        watches=Watches(ledger),
         events=EventStore(ledger, custody),
         requests=Requests(ledger),
-        mass=MassActions(ledger),
-        evaluator=Evaluator(database, ledger, bases, custody),
+        mass=mass,
+        evaluator=Evaluator(database, ledger, bases, custody, holding),
         identity=identity,
-        desk=Desk(ledger, vault, identity),
+        desk=desk,
+        key_desk=KeyDesk(ledger, vault, identity, registry, custody, kill, settings.desk, settings.cabinets),
+        paper=PaperPermits(desk, settings.continuity, [source.name for source in settings.permits]),
+        sealed=SealedKeys(ledger, registry, custody, settings.continuity, settings.zone),
     )
 
 
-def exposure_settings(systems: Sequence[IloqSystem]) -> Mapping[str, ExposureSettings]:
-    """Return what each key system's settings say about clocks."""
+def exposure_settings(systems: Sequence[KeySystemSettings]) -> Mapping[str, ExposureSettings]:
+    """Return what each key system's settings say about clocks and other things the facts leave open."""
     return {
         system.name: ExposureSettings(
             margin_base=timedelta(seconds=system.clock_margin_seconds),
             margin_per_day=timedelta(seconds=system.clock_drift_seconds_per_day),
-            phone_supplies_time=system.phone_supplies_time,
+            phone_supplies_time=isinstance(system, IloqSystem) and system.phone_supplies_time,
+            offline_revives=not isinstance(system, CliqSystem) or system.offline_revives,
         )
         for system in systems
     }

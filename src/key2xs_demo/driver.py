@@ -20,12 +20,13 @@ from key2xs_twin.syslog_receiver import SyslogReceiver
 
 from . import ending, going_on, setting_up
 from .acts import plan_all
-from .cast import BEGINS, ENDS, SIZE, Cast, make_cast
+from .cast import BEGINS, DAY_BEFORE, ENDS, SIZE, Cast
+from .casting import make_cast
 from .display import Display
 from .expectations import Book
 from .folder import BASE, RunFolder, Secrets, make_folder
 from .night import Night
-from .preparing import SITE, VendorAccount, prepare_databases, write_settings
+from .preparing import SITE, CliqAccount, VendorAccount, prepare_databases, write_settings
 from .processes import Process, ProcessFailed, product_command, twin_command
 from .product import ApiRefused, Machine
 from .report import print_report
@@ -106,17 +107,18 @@ async def _open_stage(options: Options, display: Display) -> AsyncIterator[Stage
         receiver = await stack.enter_async_context(
             SyslogReceiver(certificates, file=folder.root / "syslog.jsonl")
         )
-        twin, account = await _start_twin(options.seed, folder, stack)
+        twin, account, cliq = await _start_twin(options.seed, folder, stack)
         display.stage("making databases")
         write_settings(
             folder,
             port=options.port,
             vendor=account,
+            cliq=cliq,
             secrets=secrets,
             certificates=certificates,
             syslog_port=receiver.port,
         )
-        password = await prepare_databases(folder, BEGINS)
+        password = await prepare_databases(folder, DAY_BEFORE)
         display.stage("starting the product")
         await _start_product(folder, stack)
         machine = await stack.enter_async_context(
@@ -127,8 +129,10 @@ async def _open_stage(options: Options, display: Display) -> AsyncIterator[Stage
         yield Stage(night, folder, receiver, url, machine.token)
 
 
-async def _start_twin(seed: int, folder: RunFolder, stack: AsyncExitStack) -> tuple[Twin, VendorAccount]:
-    argv = twin_command("serve", "--size", SIZE, "--seed", str(seed), "--start", BEGINS.isoformat())
+async def _start_twin(
+    seed: int, folder: RunFolder, stack: AsyncExitStack
+) -> tuple[Twin, VendorAccount, CliqAccount]:
+    argv = twin_command("serve", "--size", SIZE, "--seed", str(seed), "--start", DAY_BEFORE.isoformat())
     process = Process("the twin", argv, folder.log("twin"))
     stack.push_async_callback(process.stop)
     await process.start()
@@ -142,7 +146,8 @@ async def _start_twin(seed: int, folder: RunFolder, stack: AsyncExitStack) -> tu
         password=ready["password"],
         lock_group=ready["lock_group_id"],
     )
-    return twin, account
+    cliq = CliqAccount(ready["cliq"], ready["cliq_client"], ready["cliq_secret"])
+    return twin, account, cliq
 
 
 async def _start_product(folder: RunFolder, stack: AsyncExitStack) -> None:
@@ -193,7 +198,7 @@ async def _make_night(
         ptw=ptw,
         scim=scim,
         book=Book(display.expectation),
-        time=Timekeeper(twin, machine, BEGINS, beat=beat, seen=display.clock),
+        time=Timekeeper(twin, machine, DAY_BEFORE, beat=beat, seen=display.clock),
         watcher=display,
     )
 
@@ -210,14 +215,18 @@ async def _set_up(stage: Stage, display: Display) -> None:
     display.stage("importing the site")
     setting_up.write_site(night.cast.site, folder.imports)
     night.figures["imported"] = await setting_up.import_plant(night.machine, folder.imports)
-    display.stage("reading the locking system")
+    display.stage("reading both key systems")
     await setting_up.wait_for_listing(night.machine)
     night.figures["keys"] = await setting_up.import_keys(night.machine, folder.imports)
     display.stage("provisioning people")
     late = {night.cast.pump.ref, night.cast.newcomer.ref}
     known = [each.person for each in night.cast.holders if each.ref not in late]
+    known += [night.cast.attendant, night.cast.heir]
     await setting_up.provision(night, [*night.cast.deciders, *known])
     await setting_up.make_users(night, stage.url)
+    await night.time.leap_to(BEGINS)
+    display.stage("letting both key systems be written")
+    night.figures["key_systems"] = await setting_up.switch_on(night)
     display.stage("setting security zones to enforce")
     night.figures["zones"] = await setting_up.enforce_zones(night)
     await night.time.settle()
@@ -228,6 +237,7 @@ async def _finish(stage: Stage, options: Options, display: Display, began: float
     display.stage("asking the product, verifying the log")
     counts = await ending.count_openings(night)
     await ending.check_openings(night, counts)
+    await ending.name_key_systems(night)
     await ending.ask_by_command(night, stage.url, stage.token)
     await night.time.settle()
     syslog = await ending.check_siem(night, stage.receiver)

@@ -53,6 +53,19 @@ async def ask_by_command(night: Night, url: str, token: str) -> None:
     night.book.expect("the-command-answers", [0, [night.cast.early_bird.stamp]], [code, keys])
 
 
+async def name_key_systems(night: Night) -> None:
+    """Note which key systems took part, and over what kind of interface."""
+    systems = (await night.machine.get("/api/v1/status"))["key_systems"]
+    night.answers["key_systems"] = [
+        {"name": each["name"], "vendor": each["vendor"], "interface": each["interface"]} for each in systems
+    ]
+    night.book.expect(
+        "both-key-systems-took-part",
+        {"iloq": False, "cliq": True},
+        {each["name"]: "simulated" in each["interface"] for each in systems},
+    )
+
+
 async def count_openings(night: Night) -> dict[str, int]:
     """Count the rows of locks' logs by class, and hold them against what truly happened."""
     rows = (await night.machine.get("/api/v1/openings", limit=LARGEST_PAGE))["items"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 
 from rich.console import Console
@@ -9,7 +10,6 @@ from rich.table import Table
 
 from .folder import RunFolder
 from .night import Night
-from .setting_up import new_logins
 from .suspending import note_live, suspended_since
 
 # What a visitor's token may do: look, and take the log along.
@@ -45,9 +45,9 @@ async def go_on(night: Night, folder: RunFolder, url: str, console: Console) -> 
     _reached = True
     permits = [night.permits[part] for part in ("pump", "early", "quick")]
     note_live(folder, night.ptw.events, permits, night.now)
-    token = await night.people["security"].post("/api/v1/tokens", READS)
+    token = await night.people["security"].post("/api/v1/tokens", READS, why="a visitor looks around")
     numbers = [permit.number for permit in permits]
-    _print_hints(console, url, await new_logins(night), numbers, token["token"])
+    _print_hints(console, url, night.passwords, numbers, token["token"])
     last_wall, last_domain = time.monotonic(), night.now
     while True:
         await asyncio.sleep(1)
@@ -66,15 +66,15 @@ def _follow(night: Night, number: str) -> None:
 
 
 def _print_hints(
-    console: Console, url: str, logins: list[tuple[str, str]], permits: list[str], token: str
+    console: Console, url: str, logins: Mapping[str, str], permits: list[str], token: str
 ) -> None:
     console.print()
     console.rule("It goes on")
     console.print(f"Console: {url}")
-    table = Table(title="One-time logins", title_justify="left")
+    table = Table(title="Logins", title_justify="left")
     table.add_column("sign-in name")
-    table.add_column("password, once")
-    for login, password in logins:
+    table.add_column("password")
+    for login, password in logins.items():
         table.add_row(login, password)
     console.print(table)
     console.print(f"Live permits: {', '.join(permits)}. Watch one on its page, and suspend it:")

@@ -65,8 +65,8 @@ class Night:
     persons: dict[str, str] = field(default_factory=dict)
     """Ids in the product by the identity system's reference."""
     scim_ids: dict[str, str] = field(default_factory=dict)
-    users: dict[str, str] = field(default_factory=dict)
-    """Ids of users by their sign-in name."""
+    passwords: dict[str, str] = field(default_factory=dict)
+    """What users chose, by their sign-in name."""
     permits: dict[str, Permit] = field(default_factory=dict)
     """Permits by the part they play in the scenario."""
     exposures: list[JsonObject] = field(default_factory=list)
@@ -169,6 +169,12 @@ class Night:
         await self.people["leader"].post(f"/api/v1/keys/{holder.stamp}/hand-out", {"person": person})
         await self.twin.act("hand_over", key=holder.stamp, person=holder.ref)
         await self.time.settle()
+
+    async def at_updater(self, holder: Holder, updater: str) -> bool:
+        """Hold a CLIQ key to an updater until it lets go; whether it was updated."""
+        found = await self.twin.act("present_at_updater", key=holder.stamp, updater=updater)
+        await self.time.advance(timedelta(minutes=2))
+        return bool(found["worked"])
 
     async def open(self, holder: Holder, place: Place) -> bool:
         """Walk to a lock and hold the key to it."""

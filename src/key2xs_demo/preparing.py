@@ -22,10 +22,11 @@ MACHINE = "demo"
 """Sign-in name of the demo's own user: administrator and auditor at once, which no person should be."""
 # Decides everything again this often. The product's own five minutes would cost the demo much time and show nothing.
 SWEEP_MINUTES = 30
-# The same for asking the vendor without a reason: the whole listing costs 1,845 calls on this site.
-INVENTORY_MINUTES = 360
+# The same for asking the vendor without a reason: the whole listing costs 1,845 calls on this site. It is listed when it
+# is set up, the day before at five, and again at midnight.
+INVENTORY_MINUTES = 1860
 REREAD_MINUTES = 30
-WATCHED_REREAD_MINUTES = 1440
+WATCHED_REREAD_MINUTES = 2880
 EVENTS_SECONDS = 60
 
 
@@ -38,6 +39,15 @@ class VendorAccount:
     user_name: str
     password: str
     lock_group: str
+
+
+@dataclass(frozen=True, slots=True)
+class CliqAccount:
+    """How to reach the twin's CLIQ system, over its simulated interface."""
+
+    base_url: str
+    client: str
+    secret: str
 
 
 def chosen_port() -> int:
@@ -57,11 +67,18 @@ def write_settings(
     *,
     port: int,
     vendor: VendorAccount,
+    cliq: CliqAccount,
     secrets: Secrets,
     certificates: Certificates,
     syslog_port: int,
 ) -> None:
     """Write the product's settings, readable by their owner only."""
+    paces = (
+        f"inventory_minutes = {INVENTORY_MINUTES}",
+        f"reread_minutes = {REREAD_MINUTES}",
+        f"watched_reread_minutes = {WATCHED_REREAD_MINUTES}",
+        f"events_seconds = {EVENTS_SECONDS}",
+    )
     lines = [
         f"site_code = {_text(SITE)}",
         'site_name = "Refinery (demo)"',
@@ -85,10 +102,13 @@ def write_settings(
         f"user_name = {_text(vendor.user_name)}",
         f"password = {_text(vendor.password)}",
         f"lock_group = {_text(vendor.lock_group)}",
-        f"inventory_minutes = {INVENTORY_MINUTES}",
-        f"reread_minutes = {REREAD_MINUTES}",
-        f"watched_reread_minutes = {WATCHED_REREAD_MINUTES}",
-        f"events_seconds = {EVENTS_SECONDS}",
+        *paces,
+        "[[cliq]]",
+        'name = "cliq"',
+        f"base_url = {_text(cliq.base_url)}",
+        f"client = {_text(cliq.client)}",
+        f"secret = {_text(cliq.secret)}",
+        *paces,
         "[[syslog]]",
         'name = "siem"',
         'host = "127.0.0.1"',

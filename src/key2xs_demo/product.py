@@ -48,13 +48,14 @@ class Client:
         """
         return await self._send("GET", path, params=query or None)
 
-    async def post(self, path: str, body: Any = None, **query: Any) -> Any:
-        """Send JSON and return the answer's JSON.
+    async def post(self, path: str, body: Any = None, *, why: str = "", **query: Any) -> Any:
+        """Send JSON and return the answer's JSON; `why` goes beside acts that hold no reason of their own.
 
         Raises:
             ApiRefused: an error status.
         """
-        return await self._send("POST", path, json=body, params=query or None)
+        headers = {"Key2XS-Reason": why} if why else None
+        return await self._send("POST", path, json=body, params=query or None, headers=headers)
 
     async def upload(self, path: str, text: str, **query: Any) -> Any:
         """Send a CSV file and return the answer's JSON.

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from .night import at_site
 
+_MAKERS = {"iloq": "iLOQ", "cliq": "CLIQ"}
 _HOW = {
     "proven_end": "proven end",
     "bound": "bound",
@@ -22,6 +23,7 @@ def print_report(summary: Mapping[str, Any], delays: Sequence[float], console: C
     """Print what `summary.json` holds, for people; `delays` are real seconds that revocations took."""
     console.print()
     console.rule("The night in figures")
+    _key_systems(summary["answers"].get("key_systems", []), console)
     _openings(summary, delays, console)
     _exposure(summary["exposure"], console)
     _answers(summary["answers"], console)
@@ -37,6 +39,13 @@ def median_delay(rows: Sequence[Mapping[str, Any]]) -> float | None:
         if row["accepted_at"]
     ]
     return median(delays) if delays else None
+
+
+def _key_systems(systems: Sequence[Mapping[str, str]], console: Console) -> None:
+    named = [
+        f"{_MAKERS.get(each['vendor'], each['vendor'])} ({each['interface']} interface)" for each in systems
+    ]
+    console.print(f"Key systems: {', '.join(named)}")
 
 
 def _openings(summary: Mapping[str, Any], delays: Sequence[float], console: Console) -> None:

@@ -28,6 +28,7 @@ PLANT = (
     "people",
 )
 KEYS = "keys"  # after the key system has listed them
+KEY_SYSTEMS = ("iloq", "cliq")
 LISTED_WITHIN = 120.0  # seconds; 1,845 calls
 LOOK_SECONDS = 0.1
 
@@ -48,7 +49,9 @@ async def sign_in_machine(url: str, one_time_password: str, password: str) -> Ma
     async with await Person.sign_in(url, MACHINE, one_time_password, new_password=password) as person:
         me = await person.get("/api/v1/session")
         made = await person.post(
-            "/api/v1/tokens", {"label": "demo driver", "permissions": me["permissions"], "days": 2}
+            "/api/v1/tokens",
+            {"label": "demo driver", "permissions": me["permissions"], "days": 3},
+            why="drives the demo",
         )
     return Machine(url, token=made["token"])
 
@@ -64,7 +67,7 @@ async def import_plant(machine: Machine, folder: Path) -> dict[str, int]:
 
 
 async def wait_for_listing(machine: Machine) -> None:
-    """Wait until the key system was listed for the first time; reading each key goes on meanwhile.
+    """Wait until every key system was listed for the first time; reading each key goes on meanwhile.
 
     Raises:
         TimeoutError: it was not in time.
@@ -72,14 +75,17 @@ async def wait_for_listing(machine: Machine) -> None:
     async with asyncio.timeout(LISTED_WITHIN):
         while True:
             systems = (await machine.get("/api/v1/status"))["key_systems"]
-            if systems and systems[0]["listed_at"] is not None:
+            if len(systems) == len(KEY_SYSTEMS) and all(each["listed_at"] is not None for each in systems):
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
 
 async def import_keys(machine: Machine, folder: Path) -> int:
-    """Import the key register, once the key system's own listing is known."""
-    return await _import(machine, KEYS, (folder / f"{KEYS}.csv").read_text("utf-8"))
+    """Import the register of the connected systems' keys, once their own listing is known."""
+    connected = {system["vendor"] for system in (await machine.get("/api/v1/status"))["key_systems"]}
+    systems = {row["locking_system"] for row in _read(folder / "cylinders.csv") if row["vendor"] in connected}
+    rows = [row for row in _read(folder / f"{KEYS}.csv") if row["key_system"] in systems]
+    return await _import(machine, KEYS, _csv(KEYS, rows))
 
 
 async def provision(night: Night, people: Sequence[SitePerson]) -> None:
@@ -90,7 +96,7 @@ async def provision(night: Night, people: Sequence[SitePerson]) -> None:
     refs = {person.ref for person in people}
     await import_rows_of(night.machine, night.cast.site, "qualifications", refs)
     # A shift leader's duties cover the whole site; only people with a key in this night need theirs.
-    on_duty = refs & {night.cast.operator.ref}
+    on_duty = refs & night.cast.duties_of
     if on_duty:
         for kind in ("shifts", "duties"):
             await import_rows_of(night.machine, night.cast.site, kind, on_duty)
@@ -109,7 +115,10 @@ async def import_rows_of(machine: Machine, site: Site, kind: str, refs: Iterable
 
 
 async def make_users(night: Night, url: str) -> None:
-    """Make the users, sign all of them in with passwords of their own, and remember them by their part."""
+    """Make the users, sign all of them in with passwords of their own, and remember them by their part.
+
+    Nobody is the second person of anything for a day after somebody else made their account: it is done the day before.
+    """
     for part, login, role in USERS:
         person = _who(night.cast, part)
         made = await night.machine.post(
@@ -121,28 +130,34 @@ async def make_users(night: Night, url: str) -> None:
                 "person": night.persons[person.ref],
             },
         )
-        night.users[login] = made["id"]
+        night.passwords[login] = f"{made['one_time_password']}-{part}"
         night.people[part] = await Person.sign_in(
-            url, login, made["one_time_password"], new_password=f"{made['one_time_password']}-{part}"
+            url, login, made["one_time_password"], new_password=night.passwords[login]
         )
 
 
+async def switch_on(night: Night) -> list[str]:
+    """Let both key systems be written: a connection only reads until a person says otherwise."""
+    security = night.people["security"]
+    for name in KEY_SYSTEMS:
+        said = {"writes": True, "reason": "start of operation"}
+        await security.post(f"/api/v1/key-systems/{name}/writes", said)
+    systems = (await security.get("/api/v1/key-systems"))["items"]
+    return [each["name"] for each in systems if each["writes"]]
+
+
 async def enforce_zones(night: Night) -> int:
-    """Set every security zone to *enforce*, proposed by one security manager and confirmed by the other."""
+    """Let the key systems be written and set every security zone to *enforce*, one manager proposing, one confirming."""
+    for system in (await night.machine.get("/api/v1/key-systems"))["items"]:
+        if not system["writes"]:
+            asked = {"writes": True, "reason": "start of operation"}
+            await night.people["security"].post(f"/api/v1/key-systems/{system['name']}/writes", asked)
     zones = (await night.machine.get("/api/v1/zones"))["items"]
     for zone in zones:
         asked = {"mode": "enforce", "reason": "start of operation"}
         proposed = await night.people["security"].post(f"/api/v1/zones/{zone['id']}/mode", asked)
         await night.people["second"].post(f"/api/v1/proposals/{proposed['id']}/confirm")
     return len(zones)
-
-
-async def new_logins(night: Night) -> list[tuple[str, str]]:
-    """Give every user a fresh one-time password for the visitor; the demo's own sessions end."""
-    return [
-        (login, (await night.machine.post(f"/api/v1/users/{user}/password"))["one_time_password"])
-        for login, user in night.users.items()
-    ]
 
 
 def _who(cast: Cast, part: str) -> SitePerson:
@@ -168,8 +183,8 @@ def _as_iam_knows(cast: Cast, person: SitePerson) -> ScimPerson:
 
 async def _person_id(night: Night, ref: str) -> str:
     """Return the product's id of a person. SCIM's id is that of the account, not of the person."""
-    found = await night.machine.get(
-        "/api/v1/explain", person=f"iam:{ref}", cylinder=night.cast.pump_panel.marking
+    found = await night.machine.post(
+        "/api/v1/explain", {"person": f"iam:{ref}", "cylinder": night.cast.pump_panel.marking}
     )
     return str(found["person"])
 
@@ -184,6 +199,11 @@ async def _import(machine: Machine, kind: str, text: str) -> int:
             None,
         )
     return int(report["added"]) + int(report["changed"])
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _csv(kind: str, rows: Sequence[dict[str, str]]) -> str:

@@ -82,6 +82,11 @@ def _plan_tries(night: Night, trial: Trial, truth: datetime | None, bound: datet
     night.plan(bound + JUST, f"{what}: just after the bound", after)
 
 
+def instant(text: str) -> datetime:
+    """Read an instant of an answer."""
+    return datetime.fromisoformat(text)
+
+
 async def _progress(night: Night, holder: Holder) -> JsonObject:
     """Return when the key's newest wish was accepted at the vendor, and when it was last read."""
     pending = (await night.machine.get("/api/v1/targets/pending"))["items"]

@@ -16,7 +16,9 @@ from key2xs.api import create_app
 from key2xs.core.clock import ManualClock
 from key2xs.core.database import Database
 from key2xs.core.ids import PersonId, UserId
-from key2xs.core.settings import PermitSource, ScimSource, Secret, Settings
+from key2xs.core.outside import PermitSource, ScimSource
+from key2xs.core.secret import Secret
+from key2xs.core.settings import Settings
 from key2xs.core.vault import Vault
 from key2xs.identity import Act, Identity, PersonStatement, Profile
 from key2xs.runtime import Runtime

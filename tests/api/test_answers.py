@@ -41,7 +41,7 @@ async def night(dsns: RoleDsns, folder: Path) -> AsyncIterator[Night]:
         access = Access(
             services.database, services.ledger, services.vault, services.clock, services.wall, hasher=CHEAP
         )
-        roles = ["security_manager", "administrator"]
+        roles = ["security_manager", "auditor"]
         async with services.database.transaction() as tx:
             user = await access.users.make(
                 tx, login="sm", roles=roles, actor="system:test", at=spine.now, display_name=None
@@ -87,7 +87,8 @@ async def test_the_answers_follow_a_permit_from_live_to_suspended(db_dsns: RoleD
         assert opener["exposure"]["kind"] == "still_allowed"
         assert (await it.get("/api/v1/cylinders/C2/who-can-open"))["can_open"] == []
 
-        why = await it.get("/api/v1/explain?person=iam:u1&cylinder=C1")
+        asked = {"person": "iam:u1", "cylinder": "C1"}
+        why = (await it.client.post("/api/v1/explain", json=asked)).json()
         assert why["verdict"] == "allow"
         assert why["bases"][0]["reference"].endswith(permit.number)
         assert why["delivery"][0]["progress"] == "delivered"

@@ -10,6 +10,7 @@ from tests.api.conftest import Site
 SAFE = {"GET", "HEAD", "OPTIONS"}
 PUBLIC_AND_UNSAFE = {
     ("POST", "/api/v1/session"),  # signing in
+    ("POST", "/api/v1/session/code"),  # beginning with a one-time code of the key desk
     ("POST", "/webhooks/ptw/{source:str}"),  # signed by the permit system
 }
 

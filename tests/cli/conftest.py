@@ -76,8 +76,14 @@ async def token_of(site: Site, *roles: str) -> str:
 @pytest.fixture
 async def shell(site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.setenv("COLUMNS", "240")
-    return Shell(site.app, await token_of(site, "security_manager", "administrator"), capsys)
+    return Shell(site.app, await token_of(site, "security_manager"), capsys)
 
 
 # The application's own fixtures, for this folder too.
 __all__ = ["settings", "site"]
+
+
+@pytest.fixture
+async def admin(site: Site, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """The command with the token of an administrator, who gives no keys."""
+    return Shell(site.app, await token_of(site, "administrator"), capsys)

@@ -117,19 +117,71 @@ async def test_exposure_of_a_key_that_was_never_read_is_not_known(site: Site, sh
     assert "age unknown" in out
 
 
-async def test_a_user_and_a_token_are_made_and_work(site: Site, shell: Shell) -> None:
-    code, user = await shell.json("user", "add", "new", "--role", "soc", "--role", "auditor")
+async def test_a_user_and_a_token_are_made_and_work(site: Site, admin: Shell) -> None:
+    code, user = await admin.json("user", "add", "new", "--role", "soc", "--role", "auditor")
     assert code == 0
     signed_in = await site.client().post(
         "/api/v1/session", json={"login": "new", "password": user["one_time_password"]}
     )
     assert signed_in.status_code == 201
-    code, made = await shell.json(
+    code, made = await admin.json(
         "token", "add", "narrow", "--permission", "plant:cylinder:read", "--days", "3"
     )
     assert code == 0
-    code, _, _ = await shell.run("who-can-open", "CDU-001", token=made["token"])
+    code, _, _ = await admin.run("who-can-open", "CDU-001", token=made["token"])
     assert code == 1  # may not
+
+
+async def test_a_user_is_changed_and_kept_out(site: Site, admin: Shell) -> None:
+    person = await site.person()
+    _, made = await admin.json("user", "add", "new", "--role", "soc")
+    user = made["id"]
+    code, changed = await admin.json("user", "roles", user, "--role", "hse", "--role", "auditor")
+    assert (code, changed["roles"]) == (0, ["auditor", "hse"])
+    _, linked = await admin.json("user", "link", user, "--person", str(person))
+    assert linked["person"] == str(person)
+    _, kept = await admin.json("user", "roles", user, "--role", "hse")
+    assert kept["person"] == str(person)  # setting roles leaves the person alone
+    _, unlinked = await admin.json("user", "link", user)
+    assert unlinked["person"] is None
+    code, out, _ = await admin.run("user", "password", user)
+    assert "One-time password" in out
+    code, out, _ = await admin.run("user", "list")
+    assert "no second person until" in out
+    assert (await admin.run("user", "disable", user))[0] == 0
+    assert (await admin.run("user", "disable", user))[0] == 1
+    assert (await admin.run("user", "roles", str(person), "--role", "hse"))[0] == 2
+
+
+async def test_sign_ins_and_tokens_are_listed_and_ended(site: Site, admin: Shell) -> None:
+    person = await site.signed_in("soc")
+    code, out, _ = await admin.run("session", "list")
+    (line,) = out.strip().splitlines()
+    assert (await admin.run("session", "end", line.split()[0]))[0] == 0
+    assert (await person.get("/api/v1/session")).status_code == 401
+    _, made = await admin.json("token", "add", "narrow", "--permission", "plant:cylinder:read")
+    code, out, _ = await admin.run("token", "list")
+    assert "narrow: until" in out
+    assert "last used never" in out
+    assert (await admin.run("token", "revoke", made["id"]))[0] == 0
+    assert (await admin.run("token", "revoke", made["id"]))[0] == 1
+    assert code == 0
+
+
+async def test_the_matrix_is_exported_looked_at_and_proposed(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "matrix.csv"
+    assert (await shell.run("authority", "export", str(file)))[0] == 0
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("soc,keys:key:block,all,no,yes\n", ""), encoding="utf-8")
+    propose = ("authority", "propose", str(file), "--reason", "SOC blocks no more")
+    code, out, _ = await shell.run(*propose, "--dry-run")
+    assert "soc  keys:key:block  all: reason -> not at all" in out
+    assert "waits" not in out
+    code, out, _ = await shell.run(*propose)
+    assert code == 0
+    assert "waits for a second person" in out
+    file.write_text(text + "administrator,keys:custody:change,all,no,no\n", encoding="utf-8")
+    assert (await shell.run(*propose))[0] == 2
 
 
 def test_settings_are_judged_for_production(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

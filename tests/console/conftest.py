@@ -10,6 +10,7 @@ from tests.support.database import DatabaseServer
 
 from .client import Browserless
 from .showcase import Showcase, open_showcase, play_evening
+from .stage import Stage, open_stage
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,13 @@ async def site(
             await show.permit("pumps", "4711", "2210", crew=("u1",))
             await show.pass_time(2 * show.MINUTE)
             yield show
+
+
+@pytest.fixture(scope="session")
+async def stage(databases: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """One server and one browser for all browser tests."""
+    async with open_stage(databases, tmp_path_factory.mktemp("stage")) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ HEARTBEAT = timedelta(minutes=2)
 
 CREW = {
     "u1": "v017", "u2": "v017", "u3": "v022", "u4": "v022", "u5": "own", "u6": "own", "u7": "v022", "u8": "v017",
-    "leader": "own", "issuer": "own",
+    "leader": "own", "issuer": "own", "deputy": "own",
 }  # fmt: skip
 HOLDERS = {"1041": "u1", "1042": "u2", "1043": "u3", "1044": "u4", "1045": "u5", "1046": "u6", "0307": "u7"}
 
@@ -65,6 +65,10 @@ class Showcase:
             self.spine.ptw.heartbeat(at=self.spine.now)
             await self.spine.send()
         await self.spine.settle()
+
+    def key_id(self, stamp: str) -> Any:
+        """Return what the twin calls a key."""
+        return twin_id(f"key {stamp}")
 
     def present(self, stamp: str, marking: str) -> bool:
         """Hold a key to a lock in the twin."""
@@ -106,9 +110,9 @@ class Showcase:
 
 
 @asynccontextmanager
-async def open_showcase(dsns: RoleDsns, folder: Path) -> AsyncIterator[Showcase]:
+async def open_showcase(dsns: RoleDsns, folder: Path, *, start: datetime = START) -> AsyncIterator[Showcase]:
     """Open the site with its people, keys and accounts; nothing has happened yet."""
-    async with open_spine(dsns, folder, START, site=corner()) as spine:
+    async with open_spine(dsns, folder, start, site=corner()) as spine:
         settings = msgspec.structs.replace(spine.services.settings, site_name="Delta Refining")
         services = dataclasses.replace(spine.services, settings=settings)
         # Cheap on purpose: how hard passwords are to guess is tested elsewhere.
@@ -217,6 +221,7 @@ async def _accounts(show: Showcase) -> None:
     spine = show.spine
     accounts: dict[str, tuple[str, str | None]] = {
         "leader": ("shift_leader", "leader"),
+        "deputy": ("shift_leader", "deputy"),
         "issuer": ("permit_issuer", "issuer"),
         "auditor": ("auditor", None),
         "admin": ("administrator", None),

@@ -21,10 +21,15 @@ async def test_a_key_is_blocked_with_a_reason_after_showing_who_is_affected(
 ) -> None:
     page = await desk.page("/keys/1041/block")
     assert f"signed on permit {site.permits['pumps'].number}" in page.text
-    assert "Tell the shift leader before you block the key." in page.text
+    assert "The shift leader is told first; it proceeds after 120 seconds at the latest." in page.text
     assert "This lock may bar a way out. Make sure that nobody is inside." in page.text
     answer = await desk.submit(page, "/keys/1041/block", reason="lost at the jetty")
-    assert (answer.status_code, answer.headers["location"]) == (303, "/keys/1041?done=blocked")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/keys/1041?done=told-first")
+    waits = await desk.page("/safety")
+    assert "Somebody asked to end their access: lost at the jetty." in waits.text
+    assert f"signed on to permit {site.permits['pumps'].number}" in waits.text
+    go = await desk.submit(waits, next(a for a in waits.forms if a.endswith("/proceed")))
+    assert go.headers["location"] == "/safety?done=proceeded"
     await site.settle()
     shown = await desk.page("/keys/1041")
     assert "lost at the jetty" in shown.text
@@ -42,7 +47,7 @@ async def test_a_block_without_a_reason_changes_nothing_and_says_why(
     page = await desk.page("/keys/1042/block")
     answer = await desk.submit(page, "/keys/1042/block", reason="  ")
     assert answer.status_code == 400
-    assert "Say in a few words why." in answer.text
+    assert "say why" in answer.text
     assert not await is_blocked(site, "1042")
 
 

@@ -38,7 +38,7 @@ async def test_a_missing_thing_says_what_to_do_next(leader: Browserless) -> None
         answer = await leader.get(path)
         assert answer.status_code == 404, path
         assert "Check the stamp or number." in answer.text
-        assert "Back to Now" in answer.text
+        assert "Back to My area" in answer.text
 
 
 async def test_an_address_that_does_not_exist_is_a_page_for_people_and_a_problem_for_programs(

@@ -1,68 +1,9 @@
 """The main paths in a real browser, on a real server: scripts, live refresh, keyboard, phone width, policy."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-
 import pytest
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Locator, Page, expect
 
-from tests.support.database import DatabaseServer
-from tests.support.peers import require_program
-
-from .showcase import PASSWORD, Showcase, open_showcase, play_evening, serve
-
-# No sandbox: tests run as root in containers. The rest keeps the browser from talking to anybody but us.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-PHONE = {"width": 390, "height": 844}
-
-
-@dataclass
-class Stage:
-    """A served evening, a browser, and everything the browser complained about."""
-
-    show: Showcase
-    url: str
-    browser: Browser
-    complaints: list[str] = field(default_factory=list)
-
-    async def visit(self, login: str = "leader", *, phone: bool = False, scripts: bool = True) -> Page:
-        """Open a window of somebody's own and sign in."""
-        context = await self.browser.new_context(
-            viewport=PHONE if phone else {"width": 1280, "height": 860},  # type: ignore[arg-type]
-            java_script_enabled=scripts,
-            base_url=self.url,
-            color_scheme="dark" if phone else "light",
-        )
-        context.set_default_timeout(15_000)
-        page = await context.new_page()
-        page.on("console", lambda message: self._note(message.type, message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        await page.goto("/sign-in")
-        await page.get_by_label("Sign-in name").fill(login)
-        await page.get_by_label("Password").fill(PASSWORD)
-        await page.keyboard.press("Enter")
-        await expect(page.get_by_role("heading", name="Now", exact=True)).to_be_visible()
-        return page
-
-    def _note(self, kind: str, text: str) -> None:
-        if kind in {"error", "warning"}:
-            self.complaints.append(text)
-
-
-@pytest.fixture(scope="session")
-async def stage(databases: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    chromium = require_program("chromium")
-    with databases.fresh() as dsns:
-        async with (
-            open_showcase(dsns, tmp_path_factory.mktemp("stage")) as show,
-            serve(show.app) as url,
-            async_playwright() as playwright,
-        ):
-            await play_evening(show)
-            browser = await playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-            yield Stage(show, url, browser)
-            await browser.close()
+from .stage import PHONE, Stage
 
 
 async def test_a_suspension_is_seen_on_the_open_permit_page_without_loading_it_again(stage: Stage) -> None:
@@ -73,12 +14,12 @@ async def test_a_suspension_is_seen_on_the_open_permit_page_without_loading_it_a
     badge = page.locator(".head .badge")
     await expect(badge).to_have_text("in force")
     # What a reader has opened stays open when the page refreshes itself.
-    await page.locator("details.menu summary").click()
+    await page.locator(".top details.menu summary").click()
     show.spine.ptw.suspend(permit.id, code="gas_alarm", at=show.spine.now)
     await show.settle()
     await expect(badge).to_have_text("suspended")
     await expect(page.locator("main")).to_contain_text("gas alarm")
-    await expect(page.locator("details.menu")).to_have_attribute("open", "")
+    await expect(page.locator(".top details.menu")).to_have_attribute("open", "")
     await expect(page.locator("html")).to_have_attribute("data-live", "on")
 
 
@@ -86,9 +27,9 @@ async def test_a_key_is_blocked_with_a_reason_by_keyboard_alone(stage: Stage) ->
     page = await stage.visit()
     await page.keyboard.press("/")
     await expect(page.locator("#search")).to_be_focused()
-    await page.keyboard.type("1045")
+    await page.keyboard.type("1061")
     await page.keyboard.press("Enter")
-    await expect(page).to_have_url(f"{stage.url}/keys/1045")
+    await expect(page).to_have_url(f"{stage.url}/keys/1061")
     block = page.get_by_role("link", name="Block")
     await _tab_to(page, block)
     await page.keyboard.press("Enter")
@@ -121,7 +62,7 @@ async def test_no_page_scrolls_sideways_on_a_phone(stage: Stage) -> None:
     permit = stage.show.permits["ups"]
     for path in (
         "/", "/permits?all=1", f"/permits/{permit.number}", "/keys", "/keys/1043", "/keys/1041/block", "/keys/0307",
-        "/access-points", "/access-points/MCC2-DOOR?who=1043", "/requests", "/search?q=10", "/account", "/keys/none",
+        "/access-points", "/access-points/MCC2-DOOR", "/requests", "/search?q=10", "/account", "/keys/none",
     ):  # fmt: skip
         await page.goto(path)
         for details in await page.locator("details.why > summary").all():
@@ -146,7 +87,7 @@ async def test_everything_works_without_scripts(stage: Stage) -> None:
 async def test_colours_follow_the_system_until_somebody_chooses(stage: Stage) -> None:
     page = await stage.visit(phone=True)
     assert await _ground(page) == "rgb(13, 19, 22)"
-    await page.locator("details.menu summary").click()
+    await page.locator(".top details.menu summary").click()
     await page.get_by_role("button", name="Light").click()
     await expect(page.locator("html")).to_have_attribute("data-theme", "light")
     assert await _ground(page) == "rgb(243, 245, 246)"

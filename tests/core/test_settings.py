@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from key2xs.core.errors import InvalidInput, UnsafeSettings
-from key2xs.core.settings import Secret, Settings, check_production, load_settings, parse_settings
+from key2xs.core.secret import Secret
+from key2xs.core.settings import Settings, check_production, load_settings, parse_settings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 

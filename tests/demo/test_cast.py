@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from key2xs_demo.acts.times import at
-from key2xs_demo.cast import BEGINS, ENDS, Cast, Place, make_cast
+from key2xs_demo.cast import BEGINS, ENDS, Cast, Place
+from key2xs_demo.casting import make_cast
 
 
 @pytest.mark.parametrize("seed", [7, 1, 2, 3, 4, 5])
@@ -26,7 +27,35 @@ def test_the_endless_lock_keeps_no_limits_and_the_others_do() -> None:
     others = [
         place.cylinder for place in _places(cast) if place not in {cast.endless_place, cast.online_place}
     ]
-    assert all(lock.has_clock and lock.honours_limits for lock in others)
+    assert all(lock.has_clock and lock.honours_limits for lock in others if lock.vendor == "iloq")
+
+
+def test_two_people_have_keys_of_the_second_key_system_for_valves_of_their_own() -> None:
+    cast = make_cast()
+    for holder in (cast.tanker, cast.stray, cast.left_over):
+        assert (holder.key.kind, holder.key.purpose) == ("dynamic", "pool")
+    valves = (cast.tank_valve, cast.edited_valve, *cast.stray_valves)
+    assert {place.cylinder.vendor for place in valves} == {"cliq"}
+    assert len({place.asset for place in valves}) == len(valves)
+
+
+def test_the_next_team_has_somebody_for_one_key_and_nobody_known_for_the_other() -> None:
+    cast = make_cast()
+    roles = {(duty.person_ref, duty.role, duty.unit) for duty in cast.site.duties}
+    unit = cast.shift_place.unit
+    assert (cast.giver.ref, "field_operator", unit) in roles
+    assert (cast.heir.ref, "field_operator", unit) in roles
+    assert not any(
+        ref in cast.duties_of and role == "gas_tester" for ref, role, _ in roles - _of(cast, roles)
+    )
+
+
+def test_the_confined_space_may_bar_a_way_out_and_has_a_lock_box_in_its_unit() -> None:
+    cast = make_cast()
+    assert cast.manway.cylinder.egress_free == "n"
+    assert cast.entry_box.cylinder.safety_role == "lock_box"
+    assert cast.entry_box.unit == cast.manway.unit
+    assert cast.manway.area not in {cast.pump_panel.area, cast.box_place.area}
 
 
 def test_the_area_stop_meets_two_permits_and_one_person_on_duty() -> None:
@@ -49,6 +78,10 @@ def test_the_night_goes_from_six_to_six() -> None:
     assert timedelta(hours=12) == ENDS - BEGINS
 
 
+def _of(cast: Cast, roles: set[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    return {row for row in roles if row[0] == cast.left_over.ref}
+
+
 def _places(cast: Cast) -> list[Place]:
     found = [getattr(cast, name) for name in Cast.__dataclass_fields__]
-    return [each for each in found if isinstance(each, Place)]
+    return [each for each in (*found, *cast.stray_valves) if isinstance(each, Place)]

@@ -63,12 +63,14 @@ class History:
         assert not wrong, "\n".join([*wrong, f"at {self.spine.now}", *self.told])
 
     async def _came_back(self) -> list[str]:
-        """P7: a lease that follows one taken away has a signature in between."""
+        """P7: a lease that follows one taken away has a signature in between; what is held was taken away before."""
         rows = await self.spine.fetch(
-            "SELECT new.id, new.basis_ref, new.decided_at, old.ended_at, old.end_reason FROM grant_lease AS old "
+            "SELECT new.id, new.basis_ref, new.decided_at, coalesce(old.held_since, old.ended_at) AS ended_at, "
+            "old.end_reason FROM grant_lease AS old "
             "JOIN grant_lease AS new ON new.person_id = old.person_id AND new.basis_ref = old.basis_ref "
             "AND new.basis_step = old.basis_step AND new.id > old.id "
-            "WHERE old.state = 'ended' AND old.end_reason NOT IN ('lapsed', 'renewed') AND new.state <> 'ended'"
+            "WHERE old.state = 'ended' AND old.end_reason NOT IN ('lapsed', 'renewed') "
+            "AND new.state NOT IN ('ended', 'held')"
         )
         wrong = []
         for row in rows:

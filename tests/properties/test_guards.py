@@ -10,9 +10,13 @@ from key2xs.core.postgres import RoleDsns
 EXEMPT = {
     "access_session": "a sign-in; real time, gone when it ends",
     "access_answer": "what was answered to an idempotency key; the act itself is an entry",
+    "access_code": "a one-time code; real time, gone when used; giving and using it are entries",
+    "access_token_use": "the day a token was last used; a hint, no state",
+    "access_visit": "a look at one's own page; real time, gone when it ends",
     "domain_time": "the demo's clock, which production refuses",
     "grant_mark": "a mark says only: look again; losing one is healed by the sweep",
     "identity_boundary": "how far our clock has told the log; a cursor",
+    "key_bulk_write": "how many keys were written in bulk lately; the writes themselves are entries",
     "key_call": "an attempt of a worker; the intent it stands for is an entry",
     "key_cursor": "how far a vendor's log was read",
     "key_session": "the vendor session a successor has to end",

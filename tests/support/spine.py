@@ -16,6 +16,7 @@ import httpx2
 
 from key2xs.core.clock import ManualClock
 from key2xs.core.ids import CylinderId, KeyId, PersonId
+from key2xs.core.outside import CliqSystem, KeySystemSettings
 from key2xs.core.postgres import RoleDsns
 from key2xs.core.settings import Settings, parse_settings
 from key2xs.identity.scim.app import scim_app
@@ -26,6 +27,7 @@ from key2xs.plant.importer import import_csv
 from key2xs.plant.service import get_cylinder, list_zones, set_zone_mode
 from key2xs.services import Services
 from key2xs.work.webhook import Webhook
+from key2xs_twin import cliq
 from key2xs_twin.clients.permits import Member, Permit
 from key2xs_twin.clients.ptw import PermitSystem
 from key2xs_twin.clients.scim import EntraClient, ScimPerson
@@ -134,7 +136,8 @@ class Spine:
             key = await self.services.custody.hand_out(
                 tx, key.id, self.persons[ref], actor="user:desk", at=self.now
             )
-        self.world.hand_phone(UUID(key.external_id), ref)
+        if UUID(key.external_id) in self.world.keys:  # a CLIQ key is booked by nobody but us
+            self.world.hand_phone(UUID(key.external_id), ref)
         return key
 
     async def send(self) -> list[int]:
@@ -229,18 +232,18 @@ async def open_spine(
         at: the domain's first instant.
         seed: of the twin.
         site: the tiny one if not given.
-        enforce: set all security zones to *enforce*.
+        enforce: set all security zones to *enforce* and let the connection write.
         world: a twin that exists already, after a restart of the product.
         vendor: leads to the key system in another way than straight into the twin.
         prepared: the database holds a site already; nothing is imported.
     """
     site = site or tiny_site()
-    world = world or World(seed, at, site=site.iloq)
+    world = world or World(seed, at, site=site.iloq, cliq=site.cliq)
     clock = ManualClock(at)
     settings = _settings(folder, site)
     where = Dsns(app=dsns.app, log=dsns.log, read=dsns.read, vault=dsns.vault)
     async with open_installation(
-        settings, where, clock, wall=clock, transports=lambda _system: vendor or transport(world)
+        settings, where, clock, wall=clock, transports=lambda system: vendor or _transport(system, world)
     ) as installation:
         services, desk = installation.services, installation.services.desk
         webhook = Webhook(services.database, desk, clock, settings)
@@ -292,9 +295,17 @@ async def _import(spine: Spine, site: TinySite, *, enforce: bool) -> None:
                     at=spine.now,
                     reason="test",
                 )
+            for connection in await services.connections.all(tx):
+                await services.connections.switch(
+                    tx, connection.id, writes=True, reason="test", actor="user:setup", at=spine.now
+                )
 
     await services.database.transact(run)
     await spine.settle()
+
+
+def _transport(system: KeySystemSettings, world: World) -> httpx2.AsyncBaseTransport:
+    return cliq.transport(world) if isinstance(system, CliqSystem) else transport(world)
 
 
 async def _authenticate(source: str, token: str) -> str | None:
@@ -321,6 +332,16 @@ def _settings(folder: Path, site: TinySite) -> Settings:
             "data_dir": str(folder / "var"),
             "permits": [{"name": "eptw", "secrets": [WEBHOOK_SECRET]}],
             "scim": [{"name": "entra", "token": SCIM_TOKEN}],
+            "cliq": [
+                {
+                    "name": "cliq",
+                    "base_url": "http://cliq.test",
+                    "client": site.cliq.client,
+                    "secret": site.cliq.secret,
+                }
+            ]
+            if site.cliq is not None
+            else [],
             "iloq": [
                 {
                     "name": "iloq",

@@ -21,7 +21,7 @@ from key2xs_twin.world import World
 
 from .database import DatabaseServer
 from .spine import Spine, open_spine
-from .tiny import tiny_site
+from .tiny import TinySite, tiny_site
 
 PEOPLE = ("u1", "u2", "u3", "u4")
 
@@ -37,21 +37,23 @@ class Prepared:
     scim_ids: dict[str, str]
 
 
-_PREPARED: dict[int, Prepared] = {}
+_PREPARED: dict[tuple[int, Callable[[], TinySite]], Prepared] = {}
 
 
-async def prepared_stage(databases: DatabaseServer, at: datetime) -> Prepared:
-    """Return the run's prepared stage, setting it at first use."""
-    found = _PREPARED.get(id(databases))
+async def prepared_stage(
+    databases: DatabaseServer, at: datetime, site: Callable[[], TinySite] = tiny_site
+) -> Prepared:
+    """Return the run's prepared stage of a site, setting it at first use."""
+    found = _PREPARED.get((id(databases), site))
     if found is None:
         database, dsns = databases.create()
         folder = Path(tempfile.mkdtemp(prefix="key2xs-stage-"))
-        found = _PREPARED[id(databases)] = await _prepare(database, dsns, folder, at)
+        found = _PREPARED[id(databases), site] = await _prepare(database, dsns, folder, at, site())
     return found
 
 
-async def _prepare(database: str, dsns: RoleDsns, folder: Path, at: datetime) -> Prepared:
-    async with open_spine(dsns, folder, at) as spine:
+async def _prepare(database: str, dsns: RoleDsns, folder: Path, at: datetime, site: TinySite) -> Prepared:
+    async with open_spine(dsns, folder, at, site=site) as spine:
         for ref in PEOPLE:
             await spine.person(ref)
         await spine.settle()
@@ -67,6 +69,7 @@ class Stage:
     prepared: Prepared
     world: World
     vendor: httpx2.AsyncBaseTransport | None = None
+    site: TinySite = field(default_factory=tiny_site)
     crashes: list[str] = field(default_factory=list)
     _spine: Spine | None = None
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -81,7 +84,9 @@ class Stage:
         """Start the product; the twin and the people's systems have gone on meanwhile."""
         before, self._open = self._spine, AsyncExitStack()
         at = before.now if before else self.prepared.at
-        opening = open_spine(self.dsns, self.folder, at, world=self.world, vendor=self.vendor, prepared=True)
+        opening = open_spine(
+            self.dsns, self.folder, at, site=self.site, world=self.world, vendor=self.vendor, prepared=True
+        )
         self._spine = spine = await self._open.enter_async_context(opening)
         if before is None:
             spine.persons.update(self.prepared.persons)
@@ -144,6 +149,7 @@ async def open_stage(
     seed: int = 7,
     physics: Physics | None = None,
     vendor: Any = None,
+    site: Callable[[], TinySite] = tiny_site,
 ) -> AsyncIterator[Stage]:
     """Copy the prepared stage and start the product on it.
 
@@ -153,14 +159,15 @@ async def open_stage(
         seed: of the twin.
         physics: of the twin.
         vendor: makes the way to the key system from the twin.
+        site: what is on the stage.
     """
-    prepared = await prepared_stage(databases, at)
+    prepared, made = await prepared_stage(databases, at, site), site()
     folder = Path(tempfile.mkdtemp(prefix="key2xs-history-"))
     shutil.copytree(prepared.folder, folder, dirs_exist_ok=True)
     try:
         with databases.fresh(prepared.database) as dsns:
-            world = World(seed, at, physics=physics, site=tiny_site().iloq)
-            stage = Stage(dsns, folder, prepared, world, vendor(world) if vendor else None)
+            world = World(seed, at, physics=physics, site=made.iloq, cliq=made.cliq)
+            stage = Stage(dsns, folder, prepared, world, vendor(world) if vendor else None, made)
             await stage.start()
             try:
                 yield stage

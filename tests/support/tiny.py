@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from key2xs_twin.cliq import CliqSite
 from key2xs_twin.iloq.inventory import (
     IloqSite,
     KeyKind,
@@ -46,6 +47,7 @@ class TinySite:
 
     iloq: IloqSite
     files: dict[str, list[dict[str, str]]]
+    cliq: CliqSite | None = None
 
 
 def tiny_site(keys: int = 4) -> TinySite:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from key2xs.core.settings import Secret
+from key2xs.core.secret import Secret
 from key2xs.work.signature import BadSignature, Scheme, sign, verify
 from key2xs_twin.clients.webhook import make_secret, signature_of
 from tests.work.worlds import NIGHT

@@ -7,7 +7,9 @@ import httpx2
 import msgspec
 import pytest
 
-from key2xs.core.settings import PermitSource, Secret, Settings
+from key2xs.core.outside import PermitSource
+from key2xs.core.secret import Secret
+from key2xs.core.settings import Settings
 from key2xs.work import BODY_LIMIT, Webhook
 from key2xs_twin.clients.ptw import PermitSystem
 from key2xs_twin.clients.webhook import Chaos, WebhookSender, make_secret

@@ -17,6 +17,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput
 from key2xs.core.sql import load_queries
 
+from .clearing import SecondPersonNeeded, propose, what_is_said
 from .problems import KeyUsedDifferently
 from .web import Web
 
@@ -52,7 +53,26 @@ async def perform(
     Raises:
         KeyUsedDifferently: the key came with another request before.
         InvalidInput: the key is too long.
+        SecondPersonNeeded: the matrix asks for a second person; the request waits as a proposal now.
     """
+    try:
+        return await _perform(web, request, caller, work, status=status, dry_run=dry_run)
+    except SecondPersonNeeded as error:
+        if error.proposal is not None:
+            raise
+        said = await what_is_said(request)
+        raise await propose(web, caller, error.permission, said) from error
+
+
+async def _perform(
+    web: Web,
+    request: Request[Any, Any, Any],
+    caller: Principal,
+    work: Callable[[Connection], Awaitable[T]],
+    *,
+    status: int | Callable[[T], int],
+    dry_run: bool,
+) -> Response[Any]:
     key = request.headers.get(HEADER)
     if key is None or dry_run:
         done = await web.services.database.transact(work)

@@ -20,26 +20,43 @@ from .headers import header_hook
 from .openapi import openapi_config, openapi_json
 from .problems import NotSignedIn, on_error
 from .routes import (
+    adoption,
     answers,
+    authority,
+    bundles,
+    cabinets,
+    connections,
+    credentials,
+    custody,
+    endings,
     governing,
     grants,
     happenings,
     imports,
     keys,
+    mishaps,
     mounts,
+    outage,
+    paper,
     people,
     plant,
+    privacy,
     public,
+    rollout,
+    safety,
+    sealed,
     session,
     system,
     users,
+    visits,
     work,
 )
 from .web import Web, build_web, find_caller
 
 _ROUTES = (
-    answers, governing, grants, happenings, imports, keys, mounts, people, plant, public, session, system, users,
-    work,
+    adoption, answers, authority, bundles, cabinets, connections, credentials, custody, endings, governing, grants, happenings,
+    imports, keys, mishaps, mounts, outage, paper, people, plant, privacy, public, rollout, safety, sealed, session,
+    system, users, visits, work,
 )  # fmt: skip
 
 

@@ -59,6 +59,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     status: int
     detail: str
     errors: list[FieldProblem] = []
+    proposal: str = ""
+    """The proposal that waits for a second person, for `second-person` problems."""
 
 
 class KeyUsedDifferently(Key2XSError):
@@ -155,6 +157,10 @@ def _of_ours(error: Key2XSError) -> tuple[Problem, dict[str, str]]:
     if isinstance(error, SignInRefused | NotSignedIn):
         kind = "sign-in-refused" if isinstance(error, SignInRefused) else ""
         return make_problem(401, str(error), kind=kind), {"WWW-Authenticate": "Bearer"}
+    waiting = getattr(error, "proposal", None)
+    if isinstance(error, NotAllowed) and waiting is not None:
+        problem = make_problem(403, str(error), kind="second-person")
+        return msgspec.structs.replace(problem, proposal=str(waiting)), {}
     for type_, status, kind in _STATUSES:
         if isinstance(error, type_):
             return make_problem(status, str(error), kind=kind), {}

@@ -1,8 +1,10 @@
-"""Revoking: one grant, one key, one person at once; a whole company only with a second person.
+"""Revoking: one grant, one key, one person; a whole company only with a second person.
 
-Who and what is affected can be seen first. A dry run looks and changes nothing.
+Who and what is affected can be seen first: a dry run looks and changes nothing. The safety rules come before: whoever
+is at work is told of through the shift leader (S5), and what a rule keeps is held, visibly (S3, S4).
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,11 +13,11 @@ import msgspec
 
 from key2xs.access import Permission, Principal, Proposal
 from key2xs.core.database import Connection
-from key2xs.core.errors import Conflict, InvalidInput, NotFound
+from key2xs.core.errors import InvalidInput
 from key2xs.core.ids import CompanyId, PersonId
-from key2xs.grants.mass import Affected
-from key2xs.grants.reads import get_lease
+from key2xs.grants.holding import Kept
 from key2xs.identity import persons_of_company
+from key2xs.incidents.kill_types import Asked, By, Waiting
 
 from .auth import require
 from .explaining import find_person
@@ -35,11 +37,23 @@ class Revocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
+class HeldOut(msgspec.Struct, frozen=True):
+    """What a safety rule keeps, and why. It ends when the rule is met, or when two people release it."""
+
+    grant: UUID
+    person: UUID
+    rule: str
+    why: str
+    cylinders: list[UUID]
+
+
 class Revoked(msgspec.Struct, frozen=True):
     """Who and what is affected, and what became of it.
 
-    `state`: *dry_run* (nothing happened), *revoked*, or *proposed* (waits for a second person). Keys end as the key
-    system lets them: ask for their exposure.
+    `state`: *dry_run* (nothing happened), *revoked*, *waiting* (the shift leader is told first; it proceeds at
+    `proceeds_at` at the latest), or *proposed* (waits for a second person). Keys end as the key system lets them: ask
+    for their exposure. `proposal` with *revoked* or *waiting*: what the last holder on shift has goes when a second
+    person confirms.
     """
 
     state: str
@@ -51,6 +65,13 @@ class Revoked(msgspec.Struct, frozen=True):
     spared: list[UUID]
     """Emergency grants, which no mass action touches."""
     proposal: UUID | None = None
+    at_work: list[UUID] = []
+    """Those signed on to a permit or on duty: the shift leader is told first."""
+    held: list[HeldOut] = []
+    """What a safety rule keeps, or would keep."""
+    stop: UUID | None = None
+    """The stop that waits."""
+    proceeds_at: datetime | None = None
 
 
 async def revoke(tx: Connection, web: Web, caller: Principal, asked: Revocation) -> Revoked:
@@ -65,112 +86,132 @@ async def revoke(tx: Connection, web: Web, caller: Principal, asked: Revocation)
     named = [name for name in ("grant", "key", "person", "company") if getattr(asked, name) is not None]
     if len(named) != 1:
         raise InvalidInput("grant", "name exactly one of grant, key, person and company")
-    return await _KINDS[named[0]](tx, web, caller, asked, web.now)
+    if named[0] == "company":
+        return await _company(tx, web, caller, asked, web.now)
+    subject = await _subject(tx, web, caller, asked)
+    if asked.dry_run:
+        return await _told(
+            tx, web, await web.services.kills.look(tx, subject, web.now), "dry_run", subject, web.now
+        )
+    return await stop(tx, web, caller, subject, reason=asked.reason)
+
+
+async def stop(tx: Connection, web: Web, caller: Principal, subject: str, *, reason: str) -> Revoked:
+    """End a grant, a key or a person's access; propose what takes a second person.
+
+    Raises:
+        NotFound: there is no such thing.
+        Conflict: it is so already.
+    """
+    at = web.now
+    done = await web.services.kills.ask(tx, subject, reason=reason, by=by_of(caller), at=at)
+    last = [kept for kept in done.kept if kept.rule == "S4"]
+    proposal = None
+    if last:
+        payload = {
+            "grants": [str(kept.lease.id) for kept in last],
+            "stop": str(done.waiting.id) if done.waiting else None,
+        }
+        made = await web.access.proposals.propose(
+            tx, caller, "remove_last_holder", subject=subject, payload=payload, reason=reason, at=at
+        )
+        proposal = made.id
+    state = "waiting" if done.waiting is not None and done.waiting.state == "waiting" else "revoked"
+    return await _told(tx, web, done, state, subject, at, proposal=proposal)
 
 
 async def carry_out(tx: Connection, web: Web, proposal: Proposal, caller: Principal, at: datetime) -> Revoked:
     """End everything of a company after the second person confirmed; looks again, so newer grants end too."""
     company = CompanyId(UUID(proposal.payload["company"]))
-    affected = await web.services.mass.look(tx, await persons_of_company(tx, company, at))
-    await web.services.mass.end_all(
-        tx, affected, subject=f"company:{company}", reason=proposal.reason, actor=caller.actor, at=at
-    )
-    await web.services.kill.narrow_persons(tx, affected.persons, at)
-    return await _told(tx, web, affected, "revoked", f"company:{company}", at)
-
-
-async def _grant(tx: Connection, web: Web, caller: Principal, asked: Revocation, at: datetime) -> Revoked:
-    require(caller, Permission.GRANTS_LEASE_REVOKE)
-    if asked.grant is None:
-        raise AssertionError  # pragma: no cover - the caller named it
-    if not asked.dry_run:
-        # The lock first: the grant may be ending by itself at this very moment.
-        await web.services.ledger.lock_heads(tx, [f"grant:{asked.grant}"])
-    lease = await get_lease(tx, asked.grant)
-    if lease is None:
-        raise NotFound(f"there is no grant {asked.grant}")
-    if lease.state == "ended":
-        raise Conflict("the grant has ended already; ended is final")
-    if not asked.dry_run:
-        await web.services.mass.end_one(tx, lease, reason=asked.reason, actor=caller.actor, at=at)
-        await web.services.kill.narrow_persons(tx, [lease.person_id], at)
-    return await _told(tx, web, Affected((lease,), ()), _state(asked), f"grant:{lease.id}", at)
-
-
-async def _key(tx: Connection, web: Web, caller: Principal, asked: Revocation, at: datetime) -> Revoked:
-    require(caller, Permission.KEYS_KEY_BLOCK)
-    custody = web.services.custody
-    key = await web.services.registry.get_key(tx, asked.key or "")
-    if asked.dry_run and key.emergency:
-        raise Conflict(f"key {key.stamp} is an emergency key; those never enter a block list")
-    holder = await custody.holder_at(tx, key.id, at)
-    if not asked.dry_run:
-        await custody.block(tx, key.id, reason=asked.reason, actor=caller.actor, at=at)
-        await web.services.kill.narrow_key(tx, key.id, at)
-    target = await web.services.targets.find(tx, key.id)
-    return Revoked(
-        state=_state(asked),
-        what=key.subject,
+    people = await persons_of_company(tx, company, at)
+    done = await web.services.kills.ask(
+        tx,
+        f"company:{company}",
+        reason=proposal.reason,
+        by=By(caller.actor, proposal.proposed_by),
         at=at,
-        people=[holder] if holder else [],
-        grants=list(target.grants) if target else [],
-        keys=[key.stamp],
-        spared=[],
+        people=people,
+        two_people=True,
     )
+    state = "waiting" if done.waiting is not None else "revoked"
+    return await _told(tx, web, done, state, f"company:{company}", at)
 
 
-async def _person(tx: Connection, web: Web, caller: Principal, asked: Revocation, at: datetime) -> Revoked:
+async def _subject(tx: Connection, web: Web, caller: Principal, asked: Revocation) -> str:
+    if asked.key is not None:
+        require(caller, Permission.KEYS_KEY_BLOCK)
+        return (await web.services.registry.get_key(tx, asked.key)).subject
     require(caller, Permission.GRANTS_LEASE_REVOKE)
-    person_id = await find_person(tx, web, asked.person or "")
-    affected = await web.services.mass.look(tx, [person_id])
-    if not asked.dry_run:
-        await web.services.mass.end_all(
-            tx, affected, subject=f"person:{person_id}", reason=asked.reason, actor=caller.actor, at=at
-        )
-        await web.services.kill.narrow_persons(tx, affected.persons, at)
-    return await _told(tx, web, affected, _state(asked), f"person:{person_id}", at)
+    if asked.grant is not None:
+        return f"grant:{asked.grant}"
+    return f"person:{await find_person(tx, web, asked.person or '')}"
 
 
 async def _company(tx: Connection, web: Web, caller: Principal, asked: Revocation, at: datetime) -> Revoked:
     require(caller, Permission.GRANTS_SET_PROPOSE)
     company = await company_of(tx, asked.company or "")
-    affected = await web.services.mass.look(tx, await persons_of_company(tx, company.id, at))
-    what = f"company:{company.id}"
+    what, people = f"company:{company.id}", await persons_of_company(tx, company.id, at)
+    looked = await web.services.kills.look(tx, what, at, people=people, two_people=True)
     if asked.dry_run:
-        return await _told(tx, web, affected, "dry_run", what, at)
-    payload: dict[str, Any] = {"company": str(company.id), "grants_seen": len(affected.leases)}
+        return await _told(tx, web, looked, "dry_run", what, at)
+    payload: dict[str, Any] = {"company": str(company.id), "grants_seen": len(looked.affected.leases)}
     proposal = await web.access.proposals.propose(
         tx, caller, "mass_revoke", subject=what, payload=payload, reason=asked.reason, at=at
     )
-    return await _told(tx, web, affected, "proposed", what, at, proposal=proposal.id)
+    return await _told(tx, web, looked, "proposed", what, at, proposal=proposal.id)
 
 
 async def _told(
     tx: Connection,
     web: Web,
-    affected: Affected,
+    done: Asked,
     state: str,
     what: str,
     at: datetime,
     *,
     proposal: UUID | None = None,
 ) -> Revoked:
-    persons: list[PersonId] = sorted(affected.persons)
-    keys = await keys_of_persons(tx, web, persons, at)
+    people: Sequence[PersonId] = sorted(done.about or done.affected.persons)
+    if what.startswith("key:"):
+        stamps = [(await web.services.registry.get_key(tx, what.partition(":")[2])).stamp]
+    else:
+        stamps = sorted(key.stamp for key in await keys_of_persons(tx, web, people, at))
     return Revoked(
         state=state,
         what=what,
         at=at,
-        people=list(persons),
-        grants=[lease.id for lease in affected.leases],
-        keys=sorted(key.stamp for key in keys),
-        spared=[lease.id for lease in affected.spared],
+        people=list(people),
+        grants=await _grants(tx, web, done, what),
+        keys=stamps,
+        spared=[lease.id for lease in done.affected.spared],
         proposal=proposal,
+        at_work=[each.person_id for each in done.at_work],
+        held=held_out(done.kept),
+        stop=done.waiting.id if done.waiting else None,
+        proceeds_at=_proceeds(done.waiting),
     )
 
 
-def _state(asked: Revocation) -> str:
-    return "dry_run" if asked.dry_run else "revoked"
+async def _grants(tx: Connection, web: Web, done: Asked, what: str) -> list[UUID]:
+    if not what.startswith("key:"):
+        return [lease.id for lease in done.affected.leases]
+    key = await web.services.registry.get_key(tx, what.partition(":")[2])
+    target = await web.services.targets.find(tx, key.id)
+    return list(target.grants) if target else []
 
 
-_KINDS = {"grant": _grant, "key": _key, "person": _person, "company": _company}
+def by_of(caller: Principal) -> By:
+    """Return who asks, as the kills want it."""
+    return By(caller.actor, caller.user_id)
+
+
+def held_out(kept: Iterable[Kept]) -> list[HeldOut]:
+    """Describe what a rule keeps."""
+    return [
+        HeldOut(each.lease.id, each.lease.person_id, each.rule, each.why, sorted(each.cylinders))
+        for each in kept
+    ]
+
+
+def _proceeds(waiting: Waiting | None) -> datetime | None:
+    return waiting.proceeds_at if waiting is not None and waiting.state == "waiting" else None

@@ -30,7 +30,10 @@ class BasisAnswer(msgspec.Struct, frozen=True):
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """How far a person's key is. `progress`: requested, accepted, in_transit, delivered or failed."""
+    """How far a person's key is.
+
+    `progress`: requested, accepted, in_transit, delivered, failed or blocked_with_access.
+    """
 
     key: str
     blocked: bool

@@ -100,4 +100,6 @@ async def _recognise(connection: ASGIConnection[Any, Any, Any, Any]) -> Principa
         # A request with both says two things; the header was put there on purpose.
         return await web.access.tokens.recognise(secret.strip()) if scheme.casefold() == "bearer" else None
     cookie = connection.cookies.get(web.cookie["key"])
-    return await web.access.sessions.recognise(cookie) if cookie else None
+    if not cookie:
+        return None
+    return await web.access.sessions.recognise(cookie) or await web.access.codes.recognise(cookie)

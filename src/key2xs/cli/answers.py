@@ -39,7 +39,9 @@ def show_who_can_open(answer: Any) -> None:
 
 def explain(api: Api, person: str, cylinder: str, at: str | None) -> tuple[Any, int]:
     """Ask why a person may open a cylinder: 0 may, 1 may not, 3 cannot be known."""
-    answer = api.get("/api/v1/explain", person=person, cylinder=cylinder, at=at)
+    asked = {"person": person, "cylinder": cylinder, **({"at": at} if at else {})}
+    # In the body: a personnel number in an address would stand in every log of addresses on the way.
+    answer = api.post("/api/v1/explain", asked)
     return answer, {"allow": YES, "deny": NO}.get(answer["verdict"], UNKNOWN)
 
 
@@ -69,7 +71,10 @@ def show_explain(answer: Any) -> None:
 
 def exposure(api: Api, **asked: str | None) -> tuple[Any, int]:
     """Ask until when keys could still open: 0 there is an end, 1 there is none, 3 no reading to rely on."""
-    answer = api.get("/api/v1/exposure", **one_of(asked))
+    named = one_of(asked)
+    answer = (
+        api.post("/api/v1/exposure", named) if "person" in named else api.get("/api/v1/exposure", **named)
+    )
     if answer["kind"] == "no_bound":
         return answer, NO
     return answer, UNKNOWN if any(key["as_of"] is None for key in answer["keys"]) else YES
@@ -112,6 +117,8 @@ def show_revoke(answer: Any) -> None:
         "dry_run": "Nothing was changed. This is who and what is affected",
         "proposed": f"Waits for a second person: proposal {answer['proposal']}. This is who and what is affected",
         "revoked": "Revoked. This is who and what is affected",
+        "waiting": "The shift leader is told first; it proceeds "
+        f"{words.instant(answer.get('proceeds_at'))} at the latest. This is who and what is affected",
     }
     words.table(
         f"{done[answer['state']]} ({words.instant(answer['at'])})",
@@ -125,6 +132,8 @@ def show_revoke(answer: Any) -> None:
             )
         ],
     )
+    for held in answer.get("held", ()):
+        words.say(f"Kept by safety rule {held['rule']}: {held['why']} (grant {held['grant']}).")
     if answer["state"] == "revoked" and answer["keys"]:
         words.say("Keys may open for a while yet; ask `key2xs exposure` until when.")
 

@@ -90,7 +90,8 @@ class Api:
             raise self._lost(error) from error
 
     def sign_in(self, login: str, password: str) -> None:
-        """Go on as a person; later requests carry the session and its CSRF token."""
+        """Go on as a person; later requests carry the session and its CSRF token, and no API token."""
+        self._client.headers.pop("Authorization", None)
         me = self.post("/api/v1/session", {"login": login, "password": password})
         self._client.headers["X-CSRF-Token"] = me["csrf"]
 

@@ -12,8 +12,12 @@ from cyclopts import App, CycloptsError, Parameter
 from key2xs import __version__
 
 from . import accounts, answers, files, service
+from .adoption_commands import adoption_apps
 from .client import Api, Options
+from .continuity import continuity_apps
+from .custody import custody_apps
 from .exits import UNKNOWN, USAGE, Stopped
+from .safety import safety_apps
 
 app = App(
     name="key2xs",
@@ -25,8 +29,10 @@ app = App(
 log = App(name="log", help="The log.")
 user = App(name="user", help="Users.")
 token = App(name="token", help="API tokens.")
+session = App(name="session", help="Sign-ins.")
+authority = App(name="authority", help="The authority matrix.")
 settings = App(name="settings", help="Settings.")
-for group in (log, user, token, settings):
+for group in (log, user, token, session, authority, settings):
     app.command(group)
 
 Config: TypeAlias = Annotated[Path | None, Parameter(help="Settings file (TOML); also KEY2XS_CONFIG.")]
@@ -116,6 +122,17 @@ def import_(kind: str, file: Path, *, dry_run: DryRun = False) -> int:
 
 
 @app.command
+def import_site(folder: Path, *, dry_run: DryRun = False) -> int:
+    """Import the files of a site that stand in a folder, in the order in which they build on each other.
+
+    Args:
+        folder: with areas.csv, units.csv, zones.csv, assets.csv and so on.
+        dry_run: only look.
+    """
+    return _ask(lambda api: files.import_site(api, folder, dry_run=dry_run), files.show_site)
+
+
+@app.command
 def who_can_open(cylinder: str, *, at: At = None) -> int:
     """Say who can open a cylinder, and why.
 
@@ -176,10 +193,13 @@ def export(file: Path) -> int:
 
 @log.command
 def confirm_restored(
-    *, reason: Annotated[str, Parameter(help="What was checked; it goes on the log.")], config: Config = None
+    *,
+    reason: Annotated[str, Parameter(help="What was checked; it goes on the log.")],
+    login: Annotated[str, Parameter(help="Who confirms; asks for the password.")],
+    config: Config = None,
 ) -> int:
     """End narrow-only after a restore, once every key was read again. Runs on the databases, not over the API."""
-    return service.confirm_restored(config, reason)
+    return service.confirm_restored(config, reason, login)
 
 
 @app.command
@@ -233,6 +253,89 @@ def add_token(
     )
 
 
+@user.command(name="list")
+def list_users() -> int:
+    """List users with their roles and last sign-in."""
+    return _ask(accounts.list_users, accounts.show_users)
+
+
+@user.command(name="roles")
+def set_roles(user_id: str, *, role: Annotated[list[str], Parameter(help="May stand several times.")]) -> int:
+    """Set what a user may do from now on; the user's sign-ins end."""
+    return _ask(lambda api: accounts.set_roles(api, user_id, role), accounts.show_changed)
+
+
+@user.command(name="link")
+def link_user(
+    user_id: str,
+    *,
+    person: Annotated[str | None, Parameter(help="An id or `scheme:reference`; none unlinks.")] = None,
+) -> int:
+    """Say which person a user is. For a day neither of you is one half of two people."""
+    return _ask(lambda api: accounts.link(api, user_id, person), accounts.show_changed)
+
+
+@user.command(name="password")
+def reset_password(user_id: str) -> int:
+    """Give a user a new one-time password; the user's sign-ins end."""
+    return _ask(lambda api: accounts.act_on_user(api, user_id, "password"), accounts.show_user)
+
+
+@user.command(name="choose-password")
+def choose_password(login: str) -> int:
+    """Sign in with a one-time password and set one's own; asks for both, or reads two lines from a pipe."""
+    return _ask(lambda api: accounts.choose_password(api, login), accounts.show_done)
+
+
+@user.command(name="disable")
+def disable_user(user_id: str) -> int:
+    """Keep a user out for good; sign-ins end and tokens stop."""
+    return _ask(lambda api: accounts.act_on_user(api, user_id, "disable"), accounts.show_changed)
+
+
+@session.command(name="list")
+def list_sessions() -> int:
+    """List sign-ins that have not ended: one's own, or everybody's for an administrator."""
+    return _ask(accounts.list_sessions, accounts.show_sessions)
+
+
+@session.command(name="end")
+def end_session(session_id: str) -> int:
+    """End a sign-in."""
+    return _ask(lambda api: accounts.end(api, "sessions", session_id, "end"), accounts.show_done)
+
+
+@token.command(name="list")
+def list_tokens() -> int:
+    """List tokens: one's own, or everybody's for an administrator."""
+    return _ask(accounts.list_tokens, accounts.show_tokens)
+
+
+@token.command(name="revoke")
+def revoke_token(token_id: str) -> int:
+    """Make a token count no more."""
+    return _ask(lambda api: accounts.end(api, "tokens", token_id, "revoke"), accounts.show_done)
+
+
+@authority.command(name="export")
+def export_matrix(file: Path) -> int:
+    """Write the authority matrix as CSV."""
+    return _ask(lambda api: files.export_matrix(api, file), files.show_matrix_file)
+
+
+@authority.command(name="propose")
+def propose_matrix(
+    file: Path,
+    *,
+    reason: Annotated[str, Parameter(help="Why; the second person reads it.")],
+    dry_run: DryRun = False,
+) -> int:
+    """Show what a matrix changes and let it wait for a second person."""
+    return _ask(
+        lambda api: files.propose_matrix(api, file, reason, dry_run=dry_run), files.show_matrix_change
+    )
+
+
 @settings.command(name="check")
 def check_settings(
     *,
@@ -264,3 +367,7 @@ def _api() -> Any:
         yield api
     finally:
         api.close()
+
+
+for made in (*adoption_apps(_ask), *custody_apps(_ask), *continuity_apps(_ask), *safety_apps(_ask)):
+    app.command(made)

@@ -20,6 +20,38 @@ def import_file(api: Api, kind: str, file: Path, *, dry_run: bool) -> tuple[Any,
     return answer, YES if answer["ok"] else NO
 
 
+SITE_FILES = (
+    "areas",
+    "units",
+    "zones",
+    "assets",
+    "access_points",
+    "cylinders",
+    "asset_cylinders",
+    "companies",
+    "people",
+)
+"""The files of a site in the order in which they build on each other; keys come after the key system was listed."""
+
+
+def import_site(api: Api, folder: Path, *, dry_run: bool) -> tuple[Any, int]:
+    """Import every file of a folder: 0 every row was taken, 1 some were not."""
+    answers = [
+        import_file(api, kind, folder / f"{kind}.csv", dry_run=dry_run)
+        for kind in SITE_FILES
+        if (folder / f"{kind}.csv").exists()
+    ]
+    if not answers:
+        raise Stopped(f"{folder} has none of {', '.join(f'{kind}.csv' for kind in SITE_FILES)}", USAGE)
+    return [answer for answer, _ in answers], max(code for _, code in answers)
+
+
+def show_site(answers: Any) -> None:
+    """Print what the files of a site did, or would do."""
+    for answer in answers:
+        show_import(answer)
+
+
 def show_import(answer: Any) -> None:
     """Print what an import did, or would do."""
     words.table(
@@ -103,3 +135,30 @@ def show_verify(answer: Any) -> None:
     words.say(f"NOT verified: {answer['problem_count']} problems")
     for problem in answer["problems"][:_ERRORS_SHOWN]:
         words.say(f"  {problem}")
+
+
+def export_matrix(api: Api, file: Path) -> tuple[Any, int]:
+    """Write the authority matrix as CSV."""
+    with api.download("/api/v1/authority.csv") as pieces, file.open("wb") as target:
+        size = sum(target.write(piece) for piece in pieces)
+    return {"file": str(file), "bytes": size}, YES
+
+
+def show_matrix_file(answer: Any) -> None:
+    """Say where the matrix is."""
+    words.say(f"{answer['file']}: {answer['bytes']} bytes")
+
+
+def propose_matrix(api: Api, file: Path, reason: str, *, dry_run: bool) -> tuple[Any, int]:
+    """Propose a matrix, or only look at the difference."""
+    body = {"matrix": file.read_text(encoding="utf-8"), "reason": reason, "dry_run": dry_run}
+    return api.post("/api/v1/authority", body), YES
+
+
+def show_matrix_change(answer: Any) -> None:
+    """Print the difference, row by row."""
+    for each in answer["changes"]:
+        before, after = each["before"] or "not at all", each["after"] or "not at all"
+        words.say(f"{each['role']}  {each['permission']}  {each['scope']}: {before} -> {after}")
+    if answer["proposal"]:
+        words.say(f"Proposal {answer['proposal']} waits for a second person.")

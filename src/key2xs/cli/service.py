@@ -37,12 +37,14 @@ def migrate(config: Path | None) -> int:
     return YES
 
 
-def confirm_restored(config: Path | None, reason: str) -> int:
-    """End narrow-only after a restore."""
+def confirm_restored(config: Path | None, reason: str, login: str) -> int:
+    """End narrow-only after a restore, on the word of a person who signs in."""
+    import getpass
+
     from key2xs.app import confirm_restored as confirm
 
     with _told():
-        confirm(load(config), reason)
+        confirm(load(config), reason, login, getpass.getpass("Password: "))
     words.say("Confirmed: keys may be granted again.")
     return YES
 

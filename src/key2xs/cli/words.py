@@ -16,10 +16,11 @@ BASES: Final = {
 }
 PROGRESS: Final = {
     "requested": "asked",
-    "accepted": "accepted by iLOQ",
+    "accepted": "accepted by its maker's system",
     "in_transit": "on its way",
     "delivered": "in the key",
     "lapsed": "run out",
+    "blocked_with_access": "blocked with access",
     "failed": "failed",
 }
 EXPOSURE: Final = {
@@ -70,9 +71,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
 
 def say(text: str) -> None:
     """Print a line."""
-    console().print(text, markup=False, highlight=False, soft_wrap=True)
+    console().print(text, markup=False, highlight=False, soft_wrap=True, emoji=False)
 
 
 def console() -> Console:
     """Return where tables go; made each time, so that whoever replaced stdout gets them."""
-    return Console(soft_wrap=False)
+    return Console(soft_wrap=False, emoji=False)  # permissions hold :key:, which is no picture

@@ -8,6 +8,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
+from key2xs.api.clearing import SecondPersonNeeded
 from key2xs.api.problems import NotSignedIn, Problem, on_error
 
 from .frame import Asked, bare
@@ -32,6 +33,8 @@ def page_for(request: Asked, error: Exception) -> Response[str] | Redirect:
     """Turn whatever a page raised into a page; somebody who is not signed in is sent to sign in."""
     if isinstance(error, NotSignedIn) or (isinstance(error, HTTPException) and error.status_code == 401):
         return _to_sign_in(request)
+    if isinstance(error, SecondPersonNeeded) and error.proposal is not None:
+        return Redirect("/requests?done=second-asked", status_code=303)
     problem = msgspec.json.decode(on_error(request, error).content, type=Problem)
     return bare(
         request,

@@ -1,4 +1,4 @@
-"""What is around every page: who looks, the tabs, the age of the data, the time."""
+"""What is around every page: who looks, the navigation, the age of the data, the time."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from key2xs.api.web import Web, find_caller, web_of
 from key2xs.core.database import Connection
 
 from .render import html, render
+from .tabs import Navigation, navigation_of
 from .times import SiteTime
 from .views.sources import Sources, read_sources
 from .words import ROLES, named
@@ -26,38 +27,48 @@ THEMES: Final = ("auto", "light", "dark")
 
 # What a page says after an act. Fixed sentences: nothing that comes in an address is ever shown as ours.
 DONE: Final[Mapping[str, str]] = {
+    "adopted": "Adopted: it keeps what it opens already, and may be handed out.",
+    "answered": "Your answer is recorded. It prolongs nothing.",
     "approved": "Approved. Access begins as soon as everything else is in order.",
+    "changed": "Changed, and on the log.",
+    "disabled": "Disabled for good. Sign-ins have ended and tokens have stopped.",
+    "second-asked": "A second person has to confirm it. When they have, send the same again and it is done.",
     "asked": "Asked. Somebody else decides; it stands below until then.",
     "blocked": "The key is blocked here, and the key system is being told. Below: until when it could still open.",
     "confirmed": "Confirmed and done. The page of a key says until when it could still open.",
     "handed-out": "Handed out. Access that its new holder has is being written to it.",
+    "key-broken": "Reported broken. The key lies at the desk.",
+    "key-due": "The due time is set.",
+    "key-found": "Found. The key lies at the desk with nothing on it.",
+    "key-lost": "Reported lost. Below: until when it could still open.",
+    "key-repaired": "It may be handed out again.",
+    "key-replace": "Replaced. Its holder has the other key.",
+    "key-transfer": "Passed on. What it opens is decided anew.",
+    "held": "Everything ended but what a safety rule keeps; it is on Safety. The key is blocked when that is over.",
+    "mistake": "Taken back as a mistake. The log keeps both.",
     "more-needed": "Approved. One more person has to approve.",
     "password": "Your new password is set.",
+    "proposed": "Proposed. Nothing has changed yet; a second person confirms it on Requests.",
+    "proceeded": "It proceeds now. The page of a key says until when it could still open.",
     "refused": "Refused.",
+    "reported": "Recorded.",
     "rules": "The rules are in force. Everything that was given is being decided again.",
+    "drill": "Recorded. The next one is due as the settings say.",
+    "paper-closed": "The paper permit is closed. It still has to be entered in the permit system when that is back.",
+    "paper-entered": "Noted and closed. Access goes on under the permit system's own permit.",
+    "proposed-paper": "Put to a second person. It stands under Requests until somebody else confirms it.",
+    "seal-broken": "Noted. Call the key back when the emergency is over; somebody else reviews it.",
+    "seal-checked": "Noted: the seal is whole.",
+    "seal-recalled": "Called back. It comes back under a new seal.",
+    "seal-reviewed": "Reviewed.",
+    "sealed": "Under seal. An opening by this key is the top alarm from now on.",
+    "source-back": "The permit system counts as back. Paper permits have to be entered in it.",
+    "settled": "Settled.",
+    "told-first": "The shift leader is told first. It proceeds by itself when the time on Safety is up.",
+    "watching": "Their check-ins are watched from now on.",
     "taken-back": "Taken back. Everything on it is being removed.",
     "withdrawn": "Taken back. Nothing was changed.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Tab:
-    """One entry of the navigation."""
-
-    name: str
-    href: str
-    label: str
-    icon: str
-    permission: Permission
-
-
-TABS: Final = (
-    Tab("now", "/", "Now", "now", Permission.SYSTEM_STATUS_READ),
-    Tab("permits", "/permits", "Permits", "permit", Permission.WORK_PERMIT_READ),
-    Tab("keys", "/keys", "Keys", "key", Permission.KEYS_KEY_READ),
-    Tab("points", "/access-points", "Access points", "door", Permission.PLANT_CYLINDER_READ),
-    Tab("requests", "/requests", "Requests", "ask", Permission.GRANTS_LEASE_READ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +97,9 @@ class Page:
         return ", ".join(named(ROLES, role) for role in sorted(self.caller.roles)) or "no role"
 
     @property
-    def tabs(self) -> list[Tab]:
-        """The pages this account may see."""
-        return [tab for tab in TABS if self.caller.may(tab.permission)]
+    def navigation(self) -> Navigation:
+        """The pages this account may open."""
+        return navigation_of(self.caller)
 
     def may(self, permission: str) -> bool:
         """Tell whether the account may do something."""

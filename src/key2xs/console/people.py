@@ -14,6 +14,7 @@ from uuid import UUID
 from key2xs.core.database import Connection
 from key2xs.core.ids import PersonId
 from key2xs.identity.affiliations import companies_of
+from key2xs.keys.retention import UNLINKED
 
 # Digits and letters that nobody misreads on a radio: no I, L, O, U.
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -42,7 +43,7 @@ class People:
 
     def of(self, person_id: PersonId | None) -> Alias | None:
         """Return how a person is shown."""
-        if person_id is None:
+        if person_id is None or person_id == UNLINKED:
             return None
         return Alias(person_id, pseudonym(person_id), self._companies.get(person_id))
 

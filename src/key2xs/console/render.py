@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
+from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar.response import Response
 
 from key2xs.keys.assumptions import ASSUMPTIONS
 
-from . import words
+from . import words, words_adoption, words_desk
 from .times import length, share_left
 
 HTML: Final = "text/html; charset=utf-8"
@@ -25,9 +26,16 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(words=words, share_left=share_left, assumptions=ASSUMPTIONS)
+    made.globals.update(
+        words=words,
+        adoption_words=words_adoption,
+        desk_words=words_desk,
+        share_left=share_left,
+        assumptions=ASSUMPTIONS,
+    )
     made.filters.update(
         length_of=length,
+        person_id=lambda value: UUID(str(value)),
         cylinder_in=lambda value, cylinders: cylinders.get(value),
         part=_part,
         plain=words.plain,
@@ -35,6 +43,9 @@ def environment() -> Environment:
         permit_state=lambda value: words.status_of(words.PERMIT_STATES, value),
         step_state=lambda value: words.status_of(words.STEP_STATES, value),
         grant_state=lambda value: words.status_of(words.GRANT_STATES, value),
+        how_sure=words_desk.how_sure,
+        certainty_word=lambda value: words.status_of(words_desk.CERTAINTIES, value),
+        overdue_step=lambda value: words.status_of(words_desk.STEPS, value),
         exposure=lambda value: words.status_of(words.EXPOSURES, str(value)),
         event_class=lambda value: words.status_of(words.EVENT_CLASSES, value),
         zone_mode=lambda value: words.status_of(words.ZONE_MODES, value),

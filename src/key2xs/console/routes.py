@@ -15,12 +15,54 @@ from key2xs.runtime import Runtime
 from key2xs.services import Services
 
 from .errors import page_for
-from .pages import access_points, keys, now, permits, requests, search, sign_in
+from .pages import (
+    access_points,
+    administration,
+    adoption,
+    companies,
+    desk,
+    histories,
+    key_care,
+    keys,
+    keys_out,
+    me,
+    my_area,
+    outage,
+    permits,
+    requests,
+    safety,
+    sealed,
+    search,
+    shift,
+    sign_in,
+    why,
+)
 from .pulse import pulse
 
 STATIC: Final = Path(__file__).parent / "static"
 _KEEP_STATIC = CacheControlHeader(max_age=300, public=True)
-_PAGES: Final = (access_points, keys, now, permits, requests, search, sign_in)
+_PAGES: Final = (
+    access_points,
+    administration,
+    adoption,
+    companies,
+    desk,
+    histories,
+    key_care,
+    keys,
+    keys_out,
+    me,
+    my_area,
+    outage,
+    permits,
+    requests,
+    safety,
+    sealed,
+    search,
+    shift,
+    sign_in,
+    why,
+)
 
 
 def console_routes(services: Services, runtime: Runtime) -> Sequence[ControllerRouterHandler]:  # noqa: ARG001

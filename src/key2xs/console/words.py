@@ -90,8 +90,17 @@ ENDINGS: Final[Mapping[str, str]] = {
 
 HOLD_RULES: Final[Mapping[str, str]] = {
     "S3": "until all personal locks are off the lock box",
-    "S4": "until a second person agrees: this is the last holder on shift",
+    "S4": "until somebody else is on shift, a second person agrees, or the shift ends",
     "S5": "until the shift leader was told",
+}
+
+SAFETY_RULES: Final[Mapping[str, str]] = {
+    "S1": "Emergency and fire-brigade keys are never blocked and never part of an act on many.",
+    "S2": "Where a lock may bar a way out, or nobody knows, you are asked who is inside before access ends.",
+    "S3": "A lock box stays open to its people until all personal locks are off. The isolating authority of a suspended permit keeps its keys.",
+    "S4": "The last one on shift who can reach isolation or emergency locks is not removed by one person or by a machine.",
+    "S5": "Before somebody at work is stopped you are told, for two minutes at most; then it proceeds.",
+    "S6": "A missed check-in alarms and takes nothing away. A confined space that nobody attends counts as suspended.",
 }
 
 BASES: Final[Mapping[str, str]] = {
@@ -106,7 +115,7 @@ EVENT_CLASSES: Final[Mapping[str, Status]] = {
     "expected": Status("expected", "good", "check"),
     "refused": Status("refused by the lock", "quiet", "square"),
     "after_end": Status("after its end", "warn", "clock", "The key could not be told in time."),
-    "legacy": Status("key not handed out here", "info", "ring"),
+    "legacy": Status("right from before Key2XS", "info", "ring", "On a key not adopted, or kept on one that is."),
     "undated": Status("time not known", "warn", "half", "The lock had no clock, or it had stopped."),
     "unexplained": Status("unexplained", "bad", "triangle", "No permit, duty or request explains it."),
     "other": Status("other", "quiet", "ring"),
@@ -179,33 +188,56 @@ ZONE_MODES: Final[Mapping[str, Status]] = {
 }
 
 CANNOT_CARRY: Final[Mapping[str, str]] = {
+    "carries_standing": "the key keeps rights from before that it would cut short; hand out another key",
     "zone_not_enforced": "the security zone is not set to enforce, so nothing is written for it",
     "no_lock_known": "the key system knows no such lock",
     "no_right_inside": "every right that opens it would open other locks too",
     "window_below_grid": "the time is shorter than the key system can store",
     "no_slot": "the key has no room for another time limit",
     "too_many_rights": "the key has no room for more rights",
+    "emergency_key": "this is an emergency key; only access for emergencies is written to it",
 }
 
 PROPOSALS: Final[Mapping[str, str]] = {
+    "act": "Do something that takes two people",
+    "authority_matrix": "Change who may do what",
+    "history": "Open a person's history",
     "mass_revoke": "End all access of a company",
+    "paper_permit": "Permit on paper",
+    "release_hold": "End what a safety rule holds",
+    "remove_last_holder": "Remove the last holder on shift",
+    "source_down": "Count a permit system as down",
     "zone_mode": "Switch a security zone",
+    "adopt_keys": "Adopt keys",
     "bundle_activation": "Put new rules in force",
 }
 
 CONFIRMED_BY: Final[Mapping[str, str]] = {
+    "act": "whoever may do it himself confirms",
+    "authority_matrix": "security managers and the CISO confirm",
+    "history": "whoever may open histories confirms",
     "mass_revoke": "shift leaders and security managers confirm",
+    "paper_permit": "shift leaders and permit issuers confirm",
+    "release_hold": "shift leaders and security managers confirm",
+    "remove_last_holder": "shift leaders and security managers confirm",
+    "source_down": "shift leaders and permit issuers confirm",
     "zone_mode": "security managers confirm",
+    "adopt_keys": "security managers confirm",
     "bundle_activation": "security managers confirm",
 }
 
 ROLES: Final[Mapping[str, str]] = {
     "administrator": "administrator",
     "auditor": "auditor",
+    "ciso": "CISO",
+    "contractor_coordinator": "contractor coordinator",
+    "hse": "HSE",
+    "key_desk": "key desk",
     "permit_issuer": "permit issuer",
     "security_manager": "security manager",
     "shift_leader": "shift leader",
     "soc": "security operations",
+    "worker": "worker",
 }
 
 
@@ -225,6 +257,9 @@ def progress(value: str, vendor: str) -> Status:
         ),
         "delivered": Status("in the key", "good", "check", "The key acknowledged it."),
         "lapsed": Status("run out", "quiet", "clock"),
+        "blocked_with_access": Status(
+            "blocked with access", "bad", "triangle", "Cylinders that nobody visited yet still open to it."
+        ),
         "failed": Status("needs a person", "bad", "triangle"),
     }
     return status_of(words, value)

@@ -10,7 +10,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
 from key2xs.core.ids import AccessPointId, AreaId, AssetId, CylinderId, UnitId, ZoneId, parse_id
 from key2xs.core.sql import load_queries
-from key2xs.ledger import Entry, Ledger
+from key2xs.ledger import Entry, Ledger, typed
 
 from .codes import normalise
 from .types import (
@@ -79,7 +79,7 @@ async def set_zone_mode(
             "zone": zone.code,
             "before": zone.mode,
             "after": mode,
-            "reason": reason.strip(),
+            "reason": typed(actor, reason.strip()),
             "confirmed_by": confirmed_by,
         },
     )

@@ -4,7 +4,9 @@ from key2xs_demo.night import Night
 
 from . import (
     area_stop,
+    cliq_night,
     company,
+    confined_kill,
     contract_end,
     disabled,
     duty,
@@ -15,17 +17,22 @@ from . import (
     lost_key,
     messages,
     morning,
+    on_paper,
     questions,
     request,
+    shift_transfer,
     silence,
     unexplained,
+    unreturned,
+    vendor_edit,
     vendor_fault,
     window,
 )
 
 ALL = (
-    first_line, window, contract_end, request, emergency, messages, vendor_fault, duty, disabled, lost_key, area_stop,
-    unexplained, lock_box, silence, company, late_news, morning, questions,
+    first_line, window, contract_end, unreturned, cliq_night, request, vendor_edit, emergency, messages, vendor_fault,
+    shift_transfer, duty, disabled, lost_key, area_stop, confined_kill, unexplained, lock_box, silence, on_paper, company,
+    late_news, morning, questions,
 )  # fmt: skip
 
 

@@ -33,6 +33,12 @@ async def _revoke(night: Night) -> None:
     with night.revoking():
         await second.post(confirm)
         await night.time.settle()
+        # Its man is at work under a permit: the shift leader is told first.
+        waiting = (await night.people["leader"].get("/api/v1/safety/stops"))["items"]
+        night.book.expect("a-firm-at-work-waits-for-the-shift-leader", [1], [len(waiting)])
+        for each in waiting:
+            await night.people["leader"].post(f"/api/v1/safety/stops/{each['id']}/proceed")
+        await night.time.settle()
     night.book.expect("firm-revoked", [], await night.grants(cast.panel, "active", "scheduled", "held"))
     await night.time.advance(MINUTE)
     trial = await trials.begin(night, "firm", cast.panel, cast.panel_place, asked_at=asked_at)

@@ -33,10 +33,12 @@ async def _lose(night: Night) -> None:
     blocked = await soc.post(
         f"/api/v1/keys/{cast.careless.stamp}/block", {"reason": "lost, reported by its holder"}
     )
+    # Its holder is at work under a permit: the shift leader is told first, and says that nobody is in danger.
+    night.book.expect("block-of-somebody-at-work-waits", "waiting", blocked.get("state"))
+    await night.people["leader"].post(f"/api/v1/safety/stops/{blocked['stop']}/proceed")
     await night.time.settle()
-    night.book.check(
-        "lost-key-blocked", "blocked", blocked["blocked_at"], held=blocked["blocked_at"] is not None
-    )
+    key = await night.key(cast.careless)
+    night.book.check("lost-key-blocked", "blocked", key["blocked_at"], held=key["blocked_at"] is not None)
     night.book.expect("blocked-key-ends-the-grant", ["ended"], await night.states(cast.careless))
     endless = await trials.begin(night, "lost-endless", cast.careless, cast.endless_place, asked_at=asked_at)
     night.book.expect("a-block-order-gives-no-bound", "no_bound", endless.row["kind"])

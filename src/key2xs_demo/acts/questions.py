@@ -22,8 +22,8 @@ async def _ask(night: Night) -> None:
     true = await night.twin.who(cast.pump_panel.marking)
     night.book.expect("nobody-is-left-out", true, sorted(each["key"] for each in answer["can_open"]))
     night.book.expect("nothing-is-unknown", [], answer["unknown"])
-    explained = await night.machine.get(
-        "/api/v1/explain", person=f"iam:{cast.pump.ref}", cylinder=cast.unreachable_panel.marking
+    explained = await night.machine.post(
+        "/api/v1/explain", {"person": f"iam:{cast.pump.ref}", "cylinder": cast.unreachable_panel.marking}
     )
     night.answers["explain"] = explained
     night.book.expect("explains-what-is-missing", "deny", explained["verdict"])

@@ -5,8 +5,8 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import get
-from litestar.params import QueryParameter
+from litestar import get, post
+from litestar.params import JSONBody, QueryParameter
 
 from key2xs.access import Permission
 from key2xs.api.explaining import explain_pair, find_person
@@ -56,6 +56,20 @@ class HowFast(msgspec.Struct, frozen=True):
     no_bound: list[NoBound]
 
 
+class ExplainAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom and what it is about; `person` is an id or `scheme:reference`."""
+
+    person: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    cylinder: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    at: datetime | None = None
+
+
+class ExposureAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom it is about: an id or `scheme:reference`."""
+
+    person: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
 @get(
     "/api/v1/explain",
     permission=Permission.POLICY_DECISION_EXPLAIN,
@@ -69,8 +83,22 @@ async def explain(
     at: At = None,
 ) -> Explained:
     """Every basis a person has at a cylinder, decided at an instant, with what is missing and how far the key is."""
+    refuse_reference(person)
     async with web.services.database.read() as tx:
         return await explain_pair(tx, web, person, cylinder, web.instant(at))
+
+
+@post(
+    "/api/v1/explain",
+    permission=Permission.POLICY_DECISION_EXPLAIN,
+    status_code=200,
+    tags=["answers"],
+    summary="The same, for a person named by a reference",
+)
+async def explain_reference(web: WebPart, data: JSONBody[ExplainAsked]) -> Explained:
+    """A personnel number is personal: it goes in the body, where no log of addresses keeps it."""
+    async with web.services.database.read() as tx:
+        return await explain_pair(tx, web, data.person, data.cylinder, web.instant(data.at))
 
 
 @get(
@@ -83,6 +111,36 @@ async def exposure(
     web: WebPart, key: OptionalName = None, person: OptionalName = None, company: OptionalName = None
 ) -> ExposureOut:
     """Exposure of one key, or of all keys of a person or a company: name exactly one of them."""
+    if person:
+        refuse_reference(person)
+    return await _exposure(web, key, person, company)
+
+
+@post(
+    "/api/v1/exposure",
+    permission=Permission.KEYS_EXPOSURE_READ,
+    status_code=200,
+    tags=["answers"],
+    summary="The same, for a person named by a reference",
+)
+async def exposure_reference(web: WebPart, data: JSONBody[ExposureAsked]) -> ExposureOut:
+    """A personnel number is personal: it goes in the body, where no log of addresses keeps it."""
+    return await _exposure(web, None, data.person, None)
+
+
+def refuse_reference(person: str) -> None:
+    """Refuse a reference of a person in an address.
+
+    Raises:
+        InvalidInput: it is no id.
+    """
+    if parse_id(person) is None:
+        raise InvalidInput(
+            "person", "only an id stands in an address; send a reference in the body, with POST"
+        )
+
+
+async def _exposure(web: Web, key: str | None, person: str | None, company: str | None) -> ExposureOut:
     named = {name: value for name, value in (("key", key), ("person", person), ("company", company)) if value}
     if len(named) != 1:
         raise InvalidInput("key", "name exactly one of key, person and company")
@@ -156,4 +214,4 @@ async def company_of(tx: Connection, name: str) -> Company:
     return found
 
 
-HANDLERS = (explain, exposure, how_fast)
+HANDLERS = (explain, explain_reference, exposure, exposure_reference, how_fast)

@@ -1,4 +1,4 @@
-"""Security zones, policy bundles, and the acts that wait for a second person."""
+"""Security zones, and the acts that wait for a second person."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -6,22 +6,22 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import FromQuery, JSONBody
+from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from key2xs.access import Permission, Proposal
 from key2xs.api.acts import perform
-from key2xs.api.auth import require, require_person
+from key2xs.api.adopting import require_seen, shown_with, start_run, switched
+from key2xs.api.auth import require_to_confirm
 from key2xs.api.paging import USUAL_PAGE, Cursor, Id, Limit, after, next_cursor
+from key2xs.api.papering import KINDS as ON_PAPER, carry_out_paper
+from key2xs.api.releasing import KINDS as RELEASES, release
 from key2xs.api.revoking import Revoked, carry_out
 from key2xs.api.web import CallerPart, Web, WebPart
 from key2xs.core.database import Connection
-from key2xs.core.errors import Conflict, NotAllowed, NotFound
-from key2xs.core.ids import BundleId, UserId, ZoneId
-from key2xs.grants.bundles import StoredBundle, activate_bundle, list_bundles, propose_bundle
+from key2xs.core.errors import Conflict
+from key2xs.core.ids import ZoneId
 from key2xs.plant import get_zone, list_zones, set_zone_mode
 from key2xs.plant.types import Zone
-
-LONGEST_TEXT = 1_000_000  # characters; a site's policies have some tens of kilobytes
 
 
 class ZoneOut(msgspec.Struct, frozen=True):
@@ -45,42 +45,6 @@ class ZoneMode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     mode: Literal["observe", "advise", "enforce"]
     reason: Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
-
-
-class BundleOut(msgspec.Struct, frozen=True):
-    """A policy bundle without its texts."""
-
-    id: UUID
-    version: str
-    hash: str
-    origin: str
-    uploaded_by: UUID | None
-    uploaded_at: datetime
-    comment: str
-    approved_by: UUID | None
-    active_from: datetime | None
-    active_until: datetime | None
-
-
-class BundleList(msgspec.Struct, frozen=True):
-    """All bundles, newest first."""
-
-    items: list[BundleOut]
-
-
-class NewBundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A site's policies (Cedar) and data (TOML)."""
-
-    version: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-    policies: Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
-    site_data: Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)] = ""
-    comment: Annotated[str, msgspec.Meta(max_length=500)] = ""
-
-
-class BundleMade(msgspec.Struct, frozen=True):
-    """A bundle that was proposed."""
-
-    id: UUID
 
 
 class ProposalOut(msgspec.Struct, frozen=True):
@@ -115,7 +79,13 @@ class Decided(msgspec.Struct, frozen=True):
 
 # What one needs to confirm a proposal of each kind, besides being somebody else.
 CONFIRMS = {
+    "adopt_keys": Permission.KEYS_ADOPTION_RUN,
+    "authority_matrix": Permission.ACCESS_MATRIX_CHANGE,
     "mass_revoke": Permission.GRANTS_SET_CONFIRM,
+    "paper_permit": Permission.WORK_PAPER_WRITE,
+    "source_down": Permission.WORK_PAPER_WRITE,
+    "release_hold": Permission.SAFETY_HOLD_RELEASE,
+    "remove_last_holder": Permission.SAFETY_HOLD_RELEASE,
     "bundle_activation": Permission.POLICY_BUNDLE_ACTIVATE,
     "zone_mode": Permission.PLANT_ZONE_SWITCH,
 }
@@ -161,7 +131,13 @@ async def switch_zone(
             caller,
             "zone_mode",
             subject=f"zone:{zone_id}",
-            payload={"zone": str(zone_id), "code": found.code, "before": found.mode, "mode": data.mode},
+            payload={
+                "zone": str(zone_id),
+                "code": found.code,
+                "before": found.mode,
+                "mode": data.mode,
+                **await shown_with(tx, web, caller, zone_id, data.mode),
+            },
             reason=data.reason,
             at=web.now,
         )
@@ -170,59 +146,6 @@ async def switch_zone(
     return await perform(
         web, request, caller, work, status=lambda done: 202 if isinstance(done, ProposalOut) else 200
     )
-
-
-@get("/api/v1/bundles", permission=Permission.POLICY_BUNDLE_READ, tags=["policy"], summary="Policy bundles")
-async def bundles(web: WebPart) -> BundleList:
-    """All bundles, newest first."""
-    async with web.services.database.read() as tx:
-        return BundleList([_bundle(each) for each in await list_bundles(tx)])
-
-
-@post(
-    "/api/v1/bundles",
-    permission=Permission.POLICY_BUNDLE_PROPOSE,
-    status_code=201,
-    tags=["policy"],
-    summary="Propose a bundle",
-)
-async def propose(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: JSONBody[NewBundle]
-) -> Response[BundleMade]:
-    """Check a site's policies and store them; they decide nothing until somebody else activates them."""
-
-    async def work(tx: Connection) -> BundleMade:
-        made = await propose_bundle(
-            tx,
-            web.services.ledger,
-            version=data.version,
-            policies=data.policies,
-            site_data=data.site_data,
-            by=caller.user_id,
-            at=web.now,
-            comment=data.comment,
-        )
-        return BundleMade(made)
-
-    return await perform(web, request, caller, work, status=201)
-
-
-@post(
-    "/api/v1/bundles/{bundle:uuid}/activate",
-    permission=Permission.POLICY_BUNDLE_ACTIVATE,
-    status_code=200,
-    tags=["policy"],
-    summary="Put a bundle in force, as the second person",
-)
-async def activate(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, bundle: Id
-) -> Response[BundleOut]:
-    """Put a proposed bundle in force. Whoever proposed it cannot; all grants are decided again."""
-
-    async def work(tx: Connection) -> BundleOut:
-        return await put_in_force(tx, web, caller, bundle)
-
-    return await perform(web, request, caller, work)
 
 
 @get(
@@ -255,12 +178,18 @@ async def proposals(
     summary="Confirm, as the second person",
 )
 async def confirm(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, proposal: Id
+    web: WebPart,
+    request: Request[Any, Any, Any],
+    caller: CallerPart,
+    proposal: Id,
+    seen: Annotated[
+        str | None, QueryParameter(max_length=40, description="Digest of the first difference looked at.")
+    ] = None,
 ) -> Response[Decided]:
     """Confirm a proposal of somebody else; the act happens in the same instant."""
 
     async def work(tx: Connection) -> Decided:
-        return await confirm_proposal(tx, web, caller, proposal)
+        return await confirm_proposal(tx, web, caller, proposal, seen=seen)
 
     return await perform(web, request, caller, work)
 
@@ -283,8 +212,12 @@ async def refuse(
     return await perform(web, request, caller, work)
 
 
-async def confirm_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) -> Decided:
+async def confirm_proposal(
+    tx: Connection, web: Web, caller: Any, proposal: Id, *, seen: str | None = None
+) -> Decided:
     """Confirm as the second person, and do the act in the same transaction.
+
+    `seen`: the digest of the first difference that this person looked at, where it changed since it was proposed.
 
     Raises:
         NotFound: no such proposal.
@@ -293,12 +226,27 @@ async def confirm_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) 
     """
     at = web.now
     found = await web.access.proposals.get(tx, proposal, at)
-    require(caller, CONFIRMS[found.kind])
+    permission = confirms(found)
+    require_to_confirm(caller, permission)
     if found.kind == "bundle_activation":
         raise Conflict("rules are put in force where they were uploaded, not here")
-    done = await web.access.proposals.decide(tx, proposal, caller, confirm=True, at=at)
+    difference = await require_seen(tx, web, found, seen)
+    done = await web.access.proposals.decide(tx, proposal, caller, confirm=True, at=at, permission=permission)
+    if done.kind == "authority_matrix":
+        await web.access.authority.put_in_force(
+            tx,
+            done.payload["matrix"],
+            was=done.payload["was"],
+            proposed_by=done.proposed_by,
+            confirmed_by=caller.user_id,
+            at=at,
+        )
     if done.kind == "mass_revoke":
         return Decided(proposal_out(done), await carry_out(tx, web, done, caller, at))
+    if done.kind in RELEASES:
+        await release(tx, web, done, caller, at)
+    if done.kind in ON_PAPER:
+        await carry_out_paper(tx, web, done, caller, at)
     if done.kind == "zone_mode":
         await set_zone_mode(
             tx,
@@ -310,7 +258,17 @@ async def confirm_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) 
             reason=done.reason,
             confirmed_by=caller.actor,
         )
+        await switched(tx, web, done, difference, caller.actor, at)
+    if done.kind == "adopt_keys":
+        await start_run(tx, web, done, caller.actor, at)
     return Decided(proposal_out(done))
+
+
+def confirms(found: Proposal) -> Permission:
+    """Return what one needs to confirm a proposal: for a single act, what the act itself takes."""
+    if found.kind in {"act", "history"}:
+        return Permission(found.payload["permission"])
+    return CONFIRMS[found.kind]
 
 
 async def refuse_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) -> Decided:
@@ -323,41 +281,11 @@ async def refuse_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) -
     """
     found = await web.access.proposals.get(tx, proposal, web.now)
     if found.proposed_by != caller.user_id:
-        require(caller, CONFIRMS[found.kind])
+        require_to_confirm(caller, confirms(found))
     if found.kind == "bundle_activation":
         raise Conflict("rules are put in force where they were uploaded, not here")
     done = await web.access.proposals.decide(tx, proposal, caller, confirm=False, at=web.now)
     return Decided(proposal_out(done))
-
-
-async def put_in_force(tx: Connection, web: Web, caller: Any, bundle: Id) -> BundleOut:
-    """Put a proposed bundle in force, as the second person.
-
-    Raises:
-        NotFound: no such bundle.
-        NotAllowed: not a second person.
-        Conflict: it was activated before, or was proposed for another version of the product.
-    """
-    stored = [each for each in await list_bundles(tx) if each.id == bundle]
-    if not stored:
-        raise NotFound(f"there is no bundle {bundle}")
-    await require_two(tx, web, stored[0].uploaded_by, caller)
-    await activate_bundle(tx, web.services.ledger, BundleId(bundle), by=caller.user_id, at=web.now)
-    return next(_bundle(each) for each in await list_bundles(tx) if each.id == bundle)
-
-
-async def require_two(tx: Connection, web: Web, first: UserId | None, caller: Any) -> None:
-    """Refuse somebody who may be the same person as the first one.
-
-    Raises:
-        NotAllowed: says why they may not be two.
-    """
-    require_person(caller)
-    if first is None:
-        return
-    proposer = await web.access.users.get(tx, first)
-    if caller.user_id == first or proposer.person_id is None or proposer.person_id == caller.person_id:
-        raise NotAllowed("the person who proposed a bundle cannot activate it: ask a second person")
 
 
 def proposal_out(found: Proposal) -> ProposalOut:
@@ -381,19 +309,4 @@ def _zone(found: Zone) -> ZoneOut:
     return ZoneOut(found.id, found.code, found.name, found.criticality, found.mode)
 
 
-def _bundle(found: StoredBundle) -> BundleOut:
-    return BundleOut(
-        id=found.id,
-        version=found.version,
-        hash=found.hash,
-        origin=found.origin,
-        uploaded_by=found.uploaded_by,
-        uploaded_at=found.uploaded_at,
-        comment=found.comment,
-        approved_by=found.approved_by,
-        active_from=found.active_from,
-        active_until=found.active_until,
-    )
-
-
-HANDLERS = (zones, switch_zone, bundles, propose, activate, proposals, confirm, refuse)
+HANDLERS = (zones, switch_zone, proposals, confirm, refuse)

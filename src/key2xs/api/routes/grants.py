@@ -13,6 +13,7 @@ from key2xs.api.acts import perform
 from key2xs.api.auth import require_person
 from key2xs.api.explaining import find_person
 from key2xs.api.paging import USUAL_PAGE, Cursor, Id, Limit, after, next_cursor
+from key2xs.api.places import require_decider
 from key2xs.api.revoking import Revocation, Revoked, revoke
 from key2xs.api.shapes import GrantOut, grant_out
 from key2xs.api.web import CallerPart, WebPart
@@ -228,6 +229,7 @@ async def ask(
 @post(
     "/api/v1/requests/{asked:uuid}/approve",
     permission=Permission.GRANTS_REQUEST_APPROVE,
+    by_unit=True,
     status_code=200,
     tags=["requests"],
     summary="Approve a request",
@@ -242,6 +244,7 @@ async def approve(
 @post(
     "/api/v1/requests/{asked:uuid}/refuse",
     permission=Permission.GRANTS_REQUEST_APPROVE,
+    by_unit=True,
     status_code=200,
     tags=["requests"],
     summary="Refuse a request",
@@ -267,6 +270,7 @@ async def _decide(
         raise AssertionError  # pragma: no cover - just required
 
     async def work(tx: Connection) -> RequestOut:
+        await require_decider(tx, web, caller, RequestId(asked), approve=approve)
         done = await web.services.requests.decide(
             tx,
             RequestId(asked),

@@ -19,6 +19,8 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput
 from key2xs.core.ids import CylinderId
 from key2xs.grants.standing import undecided
+from key2xs.keys.desk.findings import open_findings
+from key2xs.keys.desk.lists import overdue
 from key2xs.keys.reads import exposed_keys, unfinished_keys
 from key2xs.keys.types import EventClass, StoredEvent
 from key2xs.ledger import ReadEntry
@@ -44,6 +46,9 @@ class OpeningOut(msgspec.Struct, frozen=True):
     class_: str = msgspec.field(name="class")
     why: str
     grant: UUID | None
+    certainty: str = "unknown"
+    """Whether the holder had the key: sure, crew (one of `crew_size`), lost, between, in_cabinet or unknown."""
+    crew_size: int | None = None
 
 
 class OpeningList(msgspec.Struct, frozen=True):
@@ -160,6 +165,18 @@ async def alarms_of(tx: Connection, web: Web) -> list[Alarm]:
         if each.target.problem
     ]
     found += [
+        Alarm("key_overdue", f"key {each.key.stamp} is overdue", f"key:{each.key.id}", each.due_at)
+        for each in await overdue(tx, web.now)
+        if each.step in {"shift_leader", "security"}
+    ]
+    found += [
+        Alarm(
+            f"custody_{each.kind}", f"key {each.stamp}: two people may have it", f"key:{each.key_id}", each.at
+        )
+        for each in await open_findings(tx)
+        if each.is_dispute
+    ]
+    found += [
         Alarm("silent_source", f"{each.name} has not been heard", f"work_source:{each.name}", each.heard_at)
         for each in await source_status(tx, web.now)
         if each.feed_ok != "yes"
@@ -200,6 +217,8 @@ def _opening(found: StoredEvent) -> OpeningOut:
         class_=found.event_class,
         why=found.why,
         grant=found.grant_id,
+        certainty=found.certainty,
+        crew_size=found.crew_size,
     )
 
 

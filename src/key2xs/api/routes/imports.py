@@ -77,7 +77,7 @@ async def import_file(
 
     async def work(tx: Connection) -> ImportOut:
         report = await _import(tx, web, kind, rows, caller.actor, dry_run=dry_run)
-        return _out(report)
+        return import_out(report)
 
     # One file at a time: two would wait for each other's rows in the database, holding connections.
     async with web.import_lock:
@@ -128,7 +128,8 @@ async def _import(
     return await web.identity.import_csv(tx, kind, rows, at=at, actor=actor, dry_run=dry_run)
 
 
-def _out(report: ImportReport) -> ImportOut:
+def import_out(report: ImportReport) -> ImportOut:
+    """Return what an import says of itself."""
     return ImportOut(
         kind=report.kind,
         dry_run=report.dry_run,

@@ -12,9 +12,13 @@ from key2xs.access import Permission
 from key2xs.api.acts import perform
 from key2xs.api.explaining import find_person
 from key2xs.api.paging import USUAL_PAGE, Limit, Name
+from key2xs.api.releasing import propose_take_back
+from key2xs.api.revoking import Revoked, stop
+from key2xs.api.routes.governing import ProposalOut, proposal_out
 from key2xs.api.shapes import KeyOut, key_out
 from key2xs.api.web import CallerPart, Web, WebPart
 from key2xs.core.database import Connection
+from key2xs.keys.desk import handing
 from key2xs.keys.reads import keys_out, unfinished_keys
 from key2xs.keys.types import StoredKey
 
@@ -53,7 +57,10 @@ class KeysOut(msgspec.Struct, frozen=True):
 
 
 class TargetOut(msgspec.Struct, frozen=True):
-    """A key that is not yet what it should be. `progress`: requested, accepted, in_transit, delivered or failed."""
+    """A key that is not yet what it should be.
+
+    `progress`: requested, accepted, in_transit, delivered, failed or blocked_with_access.
+    """
 
     key: str
     key_id: UUID
@@ -120,8 +127,8 @@ async def hand_out(
     async def work(tx: Connection) -> KeyOut:
         person_id = await find_person(tx, web, data.person)
         found = await web.services.registry.get_key(tx, name)
-        custody = web.services.custody
-        done = await custody.hand_out(tx, found.id, person_id, actor=caller.actor, at=web.now)
+        desk = web.services.key_desk
+        done = await handing.hand_out(tx, desk, found.id, person_id, actor=caller.actor, at=web.now)
         return await _shown(tx, web, done)
 
     return await perform(web, request, caller, work)
@@ -136,16 +143,24 @@ async def hand_out(
 )
 async def take_back(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name
-) -> Response[KeyOut]:
-    """Take a key back; its program is emptied at the next contact."""
+) -> Response[Any]:
+    """Take a key back; its program is emptied at the next contact.
 
-    async def work(tx: Connection) -> KeyOut:
+    Where a safety rule keeps it with its holder (personal locks are on, or the last holder on shift), it is proposed
+    instead and waits for a second person (202).
+    """
+
+    async def work(tx: Connection) -> KeyOut | ProposalOut:
         found = await web.services.registry.get_key(tx, name)
+        kept = await web.services.key_ends.kept(tx, found, web.now)
+        if kept:
+            why = f"take key {found.stamp} back"
+            return proposal_out(await propose_take_back(tx, web, caller, found, kept, reason=why))
         await web.services.custody.take_back(tx, found.id, actor=caller.actor, at=web.now)
         await web.services.kill.narrow_key(tx, found.id, web.now)
         return await _shown(tx, web, found)
 
-    return await perform(web, request, caller, work)
+    return await perform(web, request, caller, work, status=_status)
 
 
 @post(
@@ -157,17 +172,20 @@ async def take_back(
 )
 async def block(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name, data: JSONBody[Reason]
-) -> Response[KeyOut]:
-    """Put a key on the block list. Emergency keys are refused (they never enter one)."""
+) -> Response[Any]:
+    """Put a key on the block list. Emergency keys are refused (they never enter one).
 
-    async def work(tx: Connection) -> KeyOut:
+    202 with what a revocation says where it is not blocked yet: its holder is at work and the shift leader is told
+    first, or a safety rule keeps a part of it.
+    """
+
+    async def work(tx: Connection) -> KeyOut | Revoked:
         found = await web.services.registry.get_key(tx, name)
-        custody = web.services.custody
-        done = await custody.block(tx, found.id, reason=data.reason, actor=caller.actor, at=web.now)
-        await web.services.kill.narrow_key(tx, found.id, web.now)
-        return await _shown(tx, web, done)
+        done = await stop(tx, web, caller, found.subject, reason=data.reason)
+        blocked = await web.services.registry.get_key(tx, found.id)
+        return done if blocked.blocked_at is None else await _shown(tx, web, blocked)
 
-    return await perform(web, request, caller, work)
+    return await perform(web, request, caller, work, status=_status)
 
 
 @get(
@@ -197,6 +215,10 @@ async def pending(web: WebPart, limit: Limit = USUAL_PAGE) -> TargetList:
             for each in found
         ]
     )
+
+
+def _status(done: KeyOut | ProposalOut | Revoked) -> int:
+    return 200 if isinstance(done, KeyOut) else 202
 
 
 async def _shown(tx: Connection, web: Web, found: StoredKey) -> KeyOut:

@@ -20,7 +20,6 @@ from key2xs.core.ids import PersonId
 from key2xs.grants.reads import leases_of_person
 from key2xs.identity import Company, list_companies, persons_of_company
 from key2xs.keys.reads import keys_of_people
-from key2xs.ledger import Entry
 
 
 class DutyOut(msgspec.Struct, frozen=True):
@@ -121,7 +120,7 @@ async def person(web: WebPart, person: Id, at: At = None) -> PersonOut:
 async def reveal(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, person: Id, data: JSONBody[Purpose]
 ) -> Response[NameOut]:
-    """Show a name. The log tells who asked and why, about this person."""
+    """Show a name. It leaves an entry, and a trace that the person sees."""
     if not data.purpose.strip():
         raise InvalidInput("purpose", "say why")
     if "idempotency-key" in request.headers:
@@ -131,15 +130,7 @@ async def reveal(
 
     async def work(tx: Connection) -> NameOut:
         await web.identity.person_facts(tx, person_id, at)
-        entry = Entry(
-            kind="identity:person:reveal",
-            occurred_at=at,
-            recorded_at=at,
-            actor=caller.actor,
-            subjects=(f"person:{person_id}",),
-            body={"purpose": data.purpose.strip()},
-        )
-        await web.services.ledger.record(tx, entry)
+        await web.access.looks.name(tx, person_id, caller, data.purpose, at=at)
         return NameOut(person_id, (await web.identity.names(tx, [person_id]))[person_id])
 
     return await perform(web, request, caller, work)

@@ -9,7 +9,7 @@ from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 from litestar.params import JSONBody
 
-from key2xs.access import Permission, SignedIn, csrf_token, permissions_of
+from key2xs.access import Permission, Principal, SignedIn, csrf_token
 from key2xs.api.auth import require_same_origin
 from key2xs.api.web import CallerPart, Web, WebPart
 from key2xs.core.errors import NotAllowed
@@ -27,6 +27,18 @@ class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     new: Annotated[str, msgspec.Meta(max_length=1000)]
     old: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
+
+
+class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A one-time code from the key desk."""
+
+    code: Annotated[str, msgspec.Meta(max_length=40)]
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """A look at one's own page that began."""
+
+    csrf: str
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -54,10 +66,28 @@ async def sign_in(web: WebPart, request: Request[Any, Any, Any], data: JSONBody[
         address=request.client.host if request.client else "",
         old_secret=request.cookies.get(web.cookie["key"]),
     )
-    return Response(me_of(signed_in), status_code=201, cookies=[session_cookie(web, signed_in.secret)])
+    return Response(
+        await me_of(web, signed_in), status_code=201, cookies=[session_cookie(web, signed_in.secret)]
+    )
 
 
-@get("/api/v1/session", signed_in=True, tags=["session"], summary="Who am I")
+@post(
+    "/api/v1/session/code",
+    public=True,
+    status_code=201,
+    tags=["session"],
+    summary="Begin with a one-time code",
+)
+async def sign_in_with_code(
+    web: WebPart, request: Request[Any, Any, Any], data: JSONBody[Code]
+) -> Response[Visit]:
+    """Use up a code of the key desk; the answer sets a cookie that opens GET /api/v1/me and nothing else."""
+    require_same_origin(request)
+    secret = await web.access.codes.take(data.code, address=request.client.host if request.client else "")
+    return Response(Visit(csrf_token(secret)), status_code=201, cookies=[session_cookie(web, secret)])
+
+
+@get("/api/v1/session", signed_in=True, own=True, tags=["session"], summary="Who am I")
 async def who_am_i(caller: CallerPart) -> Me:
     """Roles and permissions of whoever asks."""
     return Me(
@@ -66,15 +96,14 @@ async def who_am_i(caller: CallerPart) -> Me:
         kind=caller.kind,
         roles=sorted(caller.roles),
         permissions=sorted(caller.permissions),
-        csrf=csrf_token(caller.secret) if caller.kind == "session" else None,
+        csrf=csrf_token(caller.secret) if caller.kind != "token" else None,
     )
 
 
-@delete("/api/v1/session", signed_in=True, status_code=204, tags=["session"], summary="Sign out")
+@delete("/api/v1/session", signed_in=True, own=True, status_code=204, tags=["session"], summary="Sign out")
 async def sign_out(web: WebPart, caller: CallerPart) -> Response[None]:
     """End the session and take its cookie away."""
-    if caller.kind == "session":
-        await web.access.sessions.sign_out(caller.secret)
+    await end_sign_in(web, caller)
     gone = Cookie(**web.cookie, value="", max_age=0)
     return Response(None, status_code=204, cookies=[gone])
 
@@ -87,7 +116,17 @@ async def change_password(web: WebPart, caller: CallerPart, data: JSONBody[NewPa
     if caller.kind != "session":
         raise NotAllowed("a person signs in for this; a token has no password")
     signed_in = await web.access.sessions.change_password(caller, old=data.old, new=data.new)
-    return Response(me_of(signed_in), status_code=200, cookies=[session_cookie(web, signed_in.secret)])
+    return Response(
+        await me_of(web, signed_in), status_code=200, cookies=[session_cookie(web, signed_in.secret)]
+    )
+
+
+async def end_sign_in(web: Web, caller: Principal) -> None:
+    """End a session, or the visit that a one-time code began."""
+    if caller.kind == "session":
+        await web.access.sessions.sign_out(caller.secret)
+    if caller.kind == "code":
+        await web.access.codes.end(caller.secret)
 
 
 def session_cookie(web: Web, secret: str) -> Cookie:
@@ -95,19 +134,21 @@ def session_cookie(web: Web, secret: str) -> Cookie:
     return Cookie(**web.cookie, value=secret)
 
 
-def me_of(signed_in: SignedIn) -> Me:
+async def me_of(web: Web, signed_in: SignedIn) -> Me:
     """Describe a session that has just begun."""
     user = signed_in.user
+    async with web.services.database.read() as tx:
+        held = await web.access.authority.holdings(tx, user.roles)
     return Me(
         user=user.id,
         person=user.person_id,
         kind="session",
         roles=sorted(user.roles),
-        permissions=sorted(permissions_of(user.roles)),
+        permissions=sorted(held.everywhere),
         csrf=signed_in.csrf,
         ends_at=signed_in.ends_at,
         change_password=user.one_time,
     )
 
 
-HANDLERS = (sign_in, who_am_i, sign_out, change_password)
+HANDLERS = (sign_in, sign_in_with_code, who_am_i, sign_out, change_password)

@@ -27,6 +27,8 @@ class SystemOut(msgspec.Struct, frozen=True):
     log_read_at: datetime | None
     listed_at: datetime | None
     sees_everything: bool
+    interface: str
+    """Documented by its maker, or simulated."""
 
 
 class SourceOut(msgspec.Struct, frozen=True):
@@ -99,7 +101,8 @@ async def status(web: WebPart) -> Status:
         narrow_only=head.narrow_only_why if head else "the log is not open yet",
         log=LogOut(head.origin, head.size, head.vkey) if head else None,
         key_systems=[
-            SystemOut(s.name, s.vendor, s.log_read_at, s.listed_at, s.visibility_complete) for s in systems
+            SystemOut(s.name, s.vendor, s.log_read_at, s.listed_at, s.visibility_complete, s.interface)
+            for s in systems
         ],
         permit_sources=[SourceOut(s.name, s.feed_ok, s.heard_at, s.live_there, s.live_here) for s in sources],
         readers_behind={name: count for name, count in behind.items() if count},

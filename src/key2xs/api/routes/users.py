@@ -1,6 +1,6 @@
-"""Users and API tokens. A secret is shown once, when it is made."""
+"""Users. A password is shown once, when it is made."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,9 +8,8 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import JSONBody
 
-from key2xs.access import Permission, Role, User, new_password
+from key2xs.access import COOLING, Permission, Role, User, new_password
 from key2xs.api.acts import HEADER, perform
-from key2xs.api.auth import require
 from key2xs.api.explaining import find_person
 from key2xs.api.paging import USUAL_PAGE, Cursor, Id, Limit, after, next_cursor
 from key2xs.api.web import CallerPart, Web, WebPart
@@ -29,6 +28,15 @@ class UserOut(msgspec.Struct, frozen=True):
     roles: list[str]
     made_at: datetime
     disabled_at: datetime | None
+    signed_in_at: datetime | None = None
+    not_second_until: datetime | None = None
+    """Until then this account is no half of two people: somebody else changed it, or it changed others."""
+
+
+class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which person a user is (null: none)."""
+
+    person: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
 
 class UserPage(msgspec.Struct, frozen=True):
@@ -61,39 +69,6 @@ class OneTime(msgspec.Struct, frozen=True):
     one_time_password: str
 
 
-class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A token for oneself; it can do what is named here, and never more than its owner."""
-
-    label: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-    permissions: Annotated[list[Permission], msgspec.Meta(min_length=1)]
-    days: Annotated[int, msgspec.Meta(ge=1, le=366)] = 90
-
-
-class TokenMade(msgspec.Struct, frozen=True):
-    """A new token, shown this once."""
-
-    id: UUID
-    token: str
-
-
-class TokenOut(msgspec.Struct, frozen=True):
-    """A token without its secret."""
-
-    id: UUID
-    label: str
-    owner: UUID
-    permissions: list[str]
-    made_at: datetime
-    expires_at: datetime
-    revoked_at: datetime | None
-
-
-class TokenList(msgspec.Struct, frozen=True):
-    """Tokens, the newest first."""
-
-    items: list[TokenOut]
-
-
 @get("/api/v1/users", permission=Permission.ACCESS_USER_MANAGE, tags=["access"], summary="Users")
 async def users(web: WebPart, cursor: Cursor = None, limit: Limit = USUAL_PAGE) -> UserPage:
     """All users, a page at a time."""
@@ -115,7 +90,7 @@ async def make_user(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: JSONBody[NewUser]
 ) -> Response[OneTime]:
     """Make a user with a one-time password, which is in the answer and nowhere else."""
-    _no_repeats(request)
+    no_repeats(request)
     password = new_password()
 
     async def work(tx: Connection) -> OneTime:
@@ -145,7 +120,7 @@ async def set_roles(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id, data: JSONBody[UserRoles]
 ) -> Response[UserOut]:
     """Change roles or the link to a person. The user's sessions end; nobody changes themselves."""
-    _no_repeats(request)
+    no_repeats(request)
     user_id = _not_oneself(caller, user)
 
     async def work(tx: Connection) -> UserOut:
@@ -169,7 +144,7 @@ async def reset_password(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id
 ) -> Response[OneTime]:
     """Replace a forgotten password. The user's sessions end."""
-    _no_repeats(request)
+    no_repeats(request)
     password = new_password()
 
     async def work(tx: Connection) -> OneTime:
@@ -192,7 +167,7 @@ async def disable(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id
 ) -> Response[UserOut]:
     """Disable a user: sessions end, tokens stop. Nobody disables themselves."""
-    _no_repeats(request)
+    no_repeats(request)
     user_id = _not_oneself(caller, user)
 
     async def work(tx: Connection) -> UserOut:
@@ -202,70 +177,29 @@ async def disable(
     return await perform(web, request, caller, work)
 
 
-@get("/api/v1/tokens", signed_in=True, tags=["access"], summary="API tokens")
-async def tokens(web: WebPart, caller: CallerPart, limit: Limit = USUAL_PAGE) -> TokenList:
-    """One's own tokens; all of them for whoever manages tokens."""
-    everybodys = caller.may(Permission.ACCESS_TOKEN_MANAGE)
-    async with web.services.database.read() as tx:
-        found = await web.access.tokens.list(tx, owner_id=None if everybodys else caller.user_id, limit=limit)
-    return TokenList(
-        [
-            TokenOut(
-                each.id,
-                each.label,
-                each.owner_id,
-                sorted(each.permissions),
-                each.made_at,
-                each.expires_at,
-                each.revoked_at,
-            )
-            for each in found
-        ]
-    )
-
-
-@post("/api/v1/tokens", signed_in=True, status_code=201, tags=["access"], summary="Make a token for oneself")
-async def make_token(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: JSONBody[NewToken]
-) -> Response[TokenMade]:
-    """Make a token with some of one's own permissions. Tokens make tokens only where they may manage them."""
-    _no_repeats(request)
-    if caller.kind == "token":
-        require(caller, Permission.ACCESS_TOKEN_MANAGE)
-    # A token's permissions, not its owner's: otherwise a narrow token could make itself a wide one.
-    require(caller, *data.permissions)
-
-    async def work(tx: Connection) -> TokenMade:
-        made, secret = await web.access.tokens.make(
-            tx,
-            owner_id=caller.user_id,
-            label=data.label,
-            permissions=data.permissions,
-            valid_for=timedelta(days=data.days),
-            actor=caller.actor,
-        )
-        return TokenMade(made, secret)
-
-    return await perform(web, request, caller, work, status=201)
-
-
 @post(
-    "/api/v1/tokens/{token:uuid}/revoke",
-    signed_in=True,
-    status_code=204,
+    "/api/v1/users/{user:uuid}/person",
+    permission=Permission.ACCESS_USER_MANAGE,
+    status_code=200,
     tags=["access"],
-    summary="Revoke a token",
+    summary="Link a user to a person, or to none",
 )
-async def revoke_token(web: WebPart, caller: CallerPart, token: Id) -> None:
-    """Revoke one's own token, or anybody's for whoever manages tokens."""
+async def link_person(
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id, data: JSONBody[Link]
+) -> Response[UserOut]:
+    """Say which person a user is. For a day neither of the two accounts is one half of two people."""
+    no_repeats(request)
+    user_id = _not_oneself(caller, user)
 
-    async def work(tx: Connection) -> None:
-        mine = {each.id for each in await web.access.tokens.list(tx, owner_id=caller.user_id)}
-        if token not in mine:
-            require(caller, Permission.ACCESS_TOKEN_MANAGE)
-        await web.access.tokens.revoke(tx, token, actor=caller.actor)
+    async def work(tx: Connection) -> UserOut:
+        found = await web.access.users.get(tx, user_id)
+        person_id = await _person(tx, web, data.person)
+        await web.access.users.set_roles(
+            tx, user_id, roles=found.roles, person_id=person_id, actor=caller.actor, at=web.now
+        )
+        return await _user(tx, web, await web.access.users.get(tx, user_id))
 
-    await web.services.database.transact(work)
+    return await perform(web, request, caller, work)
 
 
 async def _user(tx: Connection, web: Web, user: User) -> UserOut:
@@ -278,7 +212,15 @@ async def _user(tx: Connection, web: Web, user: User) -> UserOut:
         list(user.roles),
         user.made_at,
         user.disabled_at,
+        user.signed_in_at,
+        not_second_until(user, web.now),
     )
+
+
+def not_second_until(user: User, now: datetime) -> datetime | None:
+    """Return until when an account is no half of two people; None when it may be."""
+    ends = [at + COOLING for at in (user.altered_at, user.administered_at) if at is not None]
+    return max((end for end in ends if end > now), default=None)
 
 
 async def _person(tx: Connection, web: Web, name: str | None) -> PersonId | None:
@@ -291,10 +233,10 @@ def _not_oneself(caller: CallerPart, user: Id) -> UserId:
     return UserId(user)
 
 
-def _no_repeats(request: Request[Any, Any, Any]) -> None:
+def no_repeats(request: Request[Any, Any, Any]) -> None:
     """Answers with a secret or a name are kept nowhere, so they cannot be given again."""
     if HEADER in request.headers:
         raise InvalidInput("Idempotency-Key", "is not taken here: the answer holds a secret or a name")
 
 
-HANDLERS = (users, make_user, set_roles, reset_password, disable, tokens, make_token, revoke_token)
+HANDLERS = (users, make_user, set_roles, link_person, reset_password, disable)

@@ -1,11 +1,13 @@
 """The pages *Access points* and *Access point*."""
 
-from litestar import Response, get
+from urllib.parse import quote
+
+from litestar import Response, get, post
 from litestar.params import FromPath
 
 from key2xs.access import Permission
 from key2xs.api.web import web_of
-from key2xs.console.frame import Asked, show, signed_in
+from key2xs.console.frame import Asked, form_of, show, signed_in
 from key2xs.console.views.access_point import ask_about, read_access_point
 from key2xs.core.database import Connection
 from key2xs.core.ids import AccessPointId, parse_id
@@ -49,8 +51,26 @@ async def access_points(request: Asked) -> Response[str]:
 )
 async def access_point(request: Asked, code: FromPath[str]) -> Response[str]:
     """Show who can open an access point now, why, and until when."""
+    return await _access_point(request, code)
+
+
+@post(
+    "/access-points/{code:str}",
+    permission=(
+        Permission.PLANT_CYLINDER_READ,
+        Permission.KEYS_EXPOSURE_READ,
+        Permission.POLICY_DECISION_EXPLAIN,
+    ),
+    status_code=200,
+    include_in_schema=False,
+)
+async def explain_here(request: Asked, code: FromPath[str]) -> Response[str]:
+    """Explain somebody on the same page. Sent as a form: a personnel number has no place in an address."""
+    return await _access_point(request, code, (await form_of(request)).get("who", "")[:120])
+
+
+async def _access_point(request: Asked, code: str, who: str = "") -> Response[str]:
     web, caller = web_of(request), await signed_in(request)
-    who = request.query_params.get("who", "").strip()[:120]
 
     async def read(tx: Connection) -> dict[str, object]:
         view = await read_access_point(tx, web.services, code, web.now)
@@ -59,7 +79,9 @@ async def access_point(request: Asked, code: FromPath[str]) -> Response[str]:
             asked = await ask_about(tx, web.services, view, who, web.now)
         return {"v": view, "asked": asked}
 
-    return await show(request, "access_point.html", "points", read)
+    return await show(
+        request, "access_point.html", "points", read, home=f"/access-points/{quote(code, safe='')}"
+    )
 
 
-HANDLERS = (access_points, access_point)
+HANDLERS = (access_points, access_point, explain_here)

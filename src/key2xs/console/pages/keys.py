@@ -9,6 +9,8 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from key2xs.access import Permission
+from key2xs.api.releasing import propose_take_back
+from key2xs.api.revoking import stop
 from key2xs.api.web import web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
 from key2xs.console.people import look_up
@@ -16,6 +18,7 @@ from key2xs.console.views.asking import find_person
 from key2xs.console.views.key import read_affected, read_key
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput
+from key2xs.keys.desk.handing import hand_out as hand_out_to
 from key2xs.keys.reads import exposed_keys, keys_out
 
 _MOST: Final = 2_000
@@ -84,12 +87,13 @@ async def hand_out(request: Asked, stamp: FromPath[str]) -> Response[str] | Redi
     web, caller, form = web_of(request), await signed_in(request), await form_of(request)
     who = form.get("who", "")[:120]
 
-    async def act(tx: Connection) -> None:
+    async def act(tx: Connection) -> str:
         person_id = await find_person(tx, web, who)
         found = await web.services.registry.get_key(tx, stamp)
-        await web.services.custody.hand_out(tx, found.id, person_id, actor=caller.actor, at=web.now)
+        await hand_out_to(tx, web.services.key_desk, found.id, person_id, actor=caller.actor, at=web.now)
+        return "handed-out"
 
-    return await _do(request, stamp, "hand-out", act, given=who, done="handed-out")
+    return await _do(request, stamp, "hand-out", act, given=who)
 
 
 @post("/keys/{stamp:str}/take-back", permission=Permission.KEYS_CUSTODY_CHANGE, include_in_schema=False)
@@ -97,12 +101,18 @@ async def take_back(request: Asked, stamp: FromPath[str]) -> Response[str] | Red
     """Take the key back."""
     web, caller = web_of(request), await signed_in(request)
 
-    async def act(tx: Connection) -> None:
+    async def act(tx: Connection) -> str:
         found = await web.services.registry.get_key(tx, stamp)
+        kept = await web.services.key_ends.kept(tx, found, web.now)
+        if kept:
+            # It stays in the hand that needs it until a second person agrees.
+            await propose_take_back(tx, web, caller, found, kept, reason=f"take key {found.stamp} back")
+            return "proposed"
         await web.services.custody.take_back(tx, found.id, actor=caller.actor, at=web.now)
         await web.services.kill.narrow_key(tx, found.id, web.now)
+        return "taken-back"
 
-    return await _do(request, stamp, "take-back", act, done="taken-back")
+    return await _do(request, stamp, "take-back", act)
 
 
 @post("/keys/{stamp:str}/block", permission=Permission.KEYS_KEY_BLOCK, include_in_schema=False)
@@ -111,29 +121,30 @@ async def block(request: Asked, stamp: FromPath[str]) -> Response[str] | Redirec
     web, caller, form = web_of(request), await signed_in(request), await form_of(request)
     reason = form.get("reason", "")[:_LONGEST_REASON]
 
-    async def act(tx: Connection) -> None:
+    async def act(tx: Connection) -> str:
         if len(reason) < _SHORTEST_REASON:
             raise InvalidInput("reason", "say in a few words why")
         found = await web.services.registry.get_key(tx, stamp)
-        await web.services.custody.block(tx, found.id, reason=reason, actor=caller.actor, at=web.now)
-        await web.services.kill.narrow_key(tx, found.id, web.now)
+        asked = await stop(tx, web, caller, found.subject, reason=reason)
+        if asked.state == "waiting":
+            return "told-first"
+        return "held" if asked.held else "blocked"
 
-    return await _do(request, stamp, "block", act, given=reason, done="blocked")
+    return await _do(request, stamp, "block", act, given=reason)
 
 
 async def _do(
     request: Asked,
     stamp: str,
     act: Act,
-    work: Callable[[Connection], Awaitable[None]],
+    work: Callable[[Connection], Awaitable[str]],
     *,
     given: str = "",
-    done: str,
 ) -> Response[str] | Redirect:
     """Do an act and show the key; what stands against it is said beside the form."""
     web = web_of(request)
     try:
-        await web.services.database.transact(work)
+        done = await web.services.database.transact(work)
     except (Conflict, InvalidInput) as error:
         problem = error.problem if isinstance(error, InvalidInput) else str(error)
         status = 400 if isinstance(error, InvalidInput) else 409
@@ -149,7 +160,10 @@ async def _ask(
 
     async def read(tx: Connection) -> dict[str, object]:
         affected = await read_affected(tx, web.services, stamp, web.now)
-        return {"a": affected, "act": act, "title": _TITLES[act], "given": given, "problem": problem}
+        wait = web.services.settings.safety.kill_wait_seconds
+        return {
+            "a": affected, "act": act, "title": _TITLES[act], "given": given, "problem": problem, "kill_wait": wait,
+        }  # fmt: skip
 
     return await show(request, "key_act.html", "keys", read, status=status)
 

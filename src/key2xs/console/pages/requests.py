@@ -10,7 +10,9 @@ from litestar.response import Redirect
 
 from key2xs.access import Permission
 from key2xs.api.auth import require_person
-from key2xs.api.routes.governing import confirm_proposal, put_in_force, refuse_proposal
+from key2xs.api.places import require_decider
+from key2xs.api.routes.bundles import put_in_force
+from key2xs.api.routes.governing import confirm_proposal, refuse_proposal
 from key2xs.api.web import web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
 from key2xs.console.views.asking import Wanted, ask_for, read_wanted
@@ -44,7 +46,12 @@ async def ask(request: Asked) -> Response[str] | Redirect:
     return await _do(request, act, wanted=wanted)
 
 
-@post("/requests/{request_id:uuid}", permission=Permission.GRANTS_REQUEST_APPROVE, include_in_schema=False)
+@post(
+    "/requests/{request_id:uuid}",
+    permission=Permission.GRANTS_REQUEST_APPROVE,
+    by_unit=True,
+    include_in_schema=False,
+)
 async def decide(request: Asked, request_id: FromPath[UUID]) -> Response[str] | Redirect:
     """Approve or refuse a request."""
     web, caller, form = web_of(request), require_person(await signed_in(request)), await form_of(request)
@@ -55,6 +62,7 @@ async def decide(request: Asked, request_id: FromPath[UUID]) -> Response[str] | 
     async def act(tx: Connection) -> str:
         if not approve and (form.get("decision") != "refuse" or not reason):
             raise InvalidInput("reason", "say why you refuse")
+        await require_decider(tx, web, caller, RequestId(request_id), approve=approve)
         if person_id is None:
             raise NotAllowed("your account is not linked to a person")
         decided: AccessRequest = await web.services.requests.decide(
@@ -83,7 +91,7 @@ async def decide_proposal(request: Asked, proposal_id: FromPath[UUID]) -> Respon
 
     async def act(tx: Connection) -> str:
         if decision == "confirm":
-            await confirm_proposal(tx, web, caller, proposal_id)
+            await confirm_proposal(tx, web, caller, proposal_id, seen=form.get("seen"))
             return "confirmed"
         if decision != "refuse":
             raise InvalidInput("decision", "use one of the buttons")

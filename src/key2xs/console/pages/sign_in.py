@@ -6,7 +6,7 @@ from litestar.response import Redirect
 
 from key2xs.access import SignInRefused, TooManyAttempts
 from key2xs.api.auth import require_same_origin
-from key2xs.api.routes.session import session_cookie
+from key2xs.api.routes.session import end_sign_in, session_cookie
 from key2xs.api.web import find_caller, web_of
 from key2xs.console.frame import THEME_COOKIE, THEMES, Asked, bare, form_of, go, local, show, signed_in
 from key2xs.core.database import Connection
@@ -41,16 +41,21 @@ async def sign_in(request: Asked) -> Response[str] | Redirect:
         status = 401 if isinstance(error, SignInRefused) else 429
         said = {"next": onward, "login": form.get("login", "")[:200], "problem": str(error)}
         return bare(request, "sign_in.html", said, status=status)
+    async with web.services.database.read() as tx:
+        held = await web.access.authority.holdings(tx, signed.user.roles)
+    if onward == "/" and not held.everywhere:
+        onward = "/me"  # a worker: there is nothing else for him to see
     answer = go("/account" if signed.user.one_time else onward)
     answer.set_cookie(session_cookie(web, signed.secret))
     return answer
 
 
-@post("/sign-out", signed_in=True, include_in_schema=False)
+@post("/sign-out", signed_in=True, own=True, include_in_schema=False)
 async def sign_out(request: Asked) -> Redirect:
     """End the session."""
-    web, caller = web_of(request), await signed_in(request)
-    await web.access.sessions.sign_out(caller.secret)
+    web, caller = web_of(request), await find_caller(request)
+    if caller is not None:
+        await end_sign_in(web, caller)
     answer = go("/sign-in")
     answer.set_cookie(Cookie(**web.cookie, value="", max_age=0))
     return answer

@@ -33,14 +33,55 @@
   });
 
   // A page that no longer follows the log says so: an old page that looks live is worse than none.
-  document.addEventListener("htmx:sse:after:connection", () => {
-    root.dataset.live = "on";
-  });
+  const setLive = (state) => {
+    root.dataset.live = state;
+  };
+  document.addEventListener("htmx:sse:after:connection", () => setLive("on"));
   for (const name of ["htmx:sse:error", "htmx:error"]) {
-    document.addEventListener(name, () => {
-      root.dataset.live = "lost";
-    });
+    document.addEventListener(name, () => setLive("lost"));
   }
+
+  // Countdowns run on the page's own time: what the server said it was, and how long ago that is. Every refresh says
+  // it anew. The demo's time moves in steps, so there they stand still between two refreshes.
+  const LONGEST_SILENCE = 45000; // the server speaks every 15 seconds at the latest
+  let said = "";
+  let saidAt = 0;
+  const two = (number) => String(number).padStart(2, "0");
+  const left = (seconds) => {
+    const hours = Math.floor(seconds / 3600);
+    const minutes = Math.floor((seconds % 3600) / 60);
+    return hours >= 10
+      ? `in ${hours} h`
+      : hours > 0
+        ? `in ${hours} h ${two(minutes)} min`
+        : `in ${minutes}:${two(Math.floor(seconds % 60))}`;
+  };
+  const tick = () => {
+    const live = document.querySelector("#live[data-now]");
+    if (!live) {
+      return;
+    }
+    if (live.dataset.now !== said) {
+      said = live.dataset.now;
+      saidAt = performance.now();
+      if (root.dataset.live === "lost") {
+        setLive("on");
+      }
+    } else if (root.dataset.live === "on" && performance.now() - saidAt > LONGEST_SILENCE && !("still" in live.dataset)) {
+      setLive("lost");
+    }
+    const now = Date.parse(said) + ("still" in live.dataset ? 0 : performance.now() - saidAt);
+    for (const each of live.querySelectorAll("[data-until]")) {
+      const seconds = (Date.parse(each.dataset.until) - now) / 1000;
+      const text = seconds > 0 ? left(seconds) : each.dataset.over;
+      if (each.textContent !== text) {
+        each.textContent = text;
+      }
+    }
+  };
+  tick();
+  setInterval(tick, 1000);
+  document.addEventListener("htmx:after:swap", tick);
 
   // One click is one act.
   document.addEventListener("submit", (event) => {

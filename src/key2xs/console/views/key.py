@@ -10,11 +10,11 @@ from key2xs.core.database import Connection
 from key2xs.core.ids import GrantId
 from key2xs.grants.reads import leases_of_person
 from key2xs.grants.types import Lease
+from key2xs.incidents.kill_types import at_work
 from key2xs.keys.openers import KeyExposure, Pair
 from key2xs.keys.types import KeySystem, StoredKey, Target
 from key2xs.plant.types import Cylinder
 from key2xs.services import Services
-from key2xs.work.facts import list_permits, permit_facts, permits_of_person
 
 from .bases import BasisLine, BasisNames, EndedLine, last_ended, leases_by_id, name_bases
 from .openings import OpeningLine, cylinders_by_id, opening_lines, shown_problem
@@ -66,6 +66,25 @@ class KeyView:
         return min(known, default=None)
 
     @property
+    def lock_box_note(self) -> str:
+        """What the end of the key means for a lock box it opens (S3); empty where it opens none."""
+        running = [
+            line.cylinder for line in self.pairs if line.lease is not None and line.cylinder is not None
+        ]
+        boxes = [cylinder for cylinder in running if cylinder.safety_role == "lock_box"]
+        if not boxes:
+            return ""
+        if len(boxes) == len(running):
+            return (
+                "It opens lock boxes only, so its end in the key lies later than the end of the access, for the time that "
+                "personal locks may still be on. The time above counts that in."
+            )
+        return (
+            "It opens other locks beside the lock box, and a key has one end for all. When the time runs out with personal "
+            "locks on, the lock box is kept and written anew at the next contact; until then it stays shut to this key."
+        )
+
+    @property
     def exposed(self) -> tuple[PairLine, ...]:
         """Locks it can still open although nothing allows it."""
         return tuple(
@@ -81,6 +100,9 @@ class Affected:
     signed_on: tuple[tuple[str, str], ...]
     """Permits the holder is signed on to: id and number."""
     other_keys: tuple[str, ...]
+    on_duty: bool = False
+    kept: tuple[tuple[str, str], ...] = ()
+    """What a safety rule would keep, and which rule."""
 
 
 async def read_key(tx: Connection, services: Services, stamp: str, at: datetime) -> KeyView:
@@ -118,14 +140,17 @@ async def read_affected(tx: Connection, services: Services, stamp: str, at: date
     person_id = view.exposure.person_id
     if person_id is None:
         return Affected(view, (), ())
-    signed_on = []
-    ids = await permits_of_person(tx, person_id)
-    for permit in await list_permits(tx, at, ids=ids) if ids else []:
-        facts = await permit_facts(tx, permit.id, at)
-        if any(member.person_id == person_id and member.is_signed_on(at) for member in facts.crew):
-            signed_on.append((str(permit.id), permit.number))
+    working = await at_work(tx, [person_id], at)
+    signed_on = tuple((str(each.permit_id), each.number) for one in working for each in one.permits)
     keys = await services.custody.keys_of(tx, person_id, at)
-    return Affected(view, tuple(signed_on), tuple(key.stamp for key in keys if key.id != view.key.id))
+    kept = await services.key_ends.kept(tx, view.key, at)
+    return Affected(
+        view,
+        signed_on,
+        tuple(key.stamp for key in keys if key.id != view.key.id),
+        on_duty=any(one.on_duty for one in working),
+        kept=tuple(dict.fromkeys((each.why, each.rule) for each in kept)),
+    )
 
 
 async def _pairs(

@@ -7,6 +7,7 @@ from datetime import datetime
 from key2xs.console.people import Alias, look_up
 from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, KeyId
+from key2xs.keys.live import keys_with_ids
 from key2xs.keys.types import StoredEvent, StoredKey, Target
 from key2xs.plant.service import list_cylinders
 from key2xs.plant.types import Cylinder
@@ -47,15 +48,12 @@ async def opening_lines(
 
 
 async def keys_by_id(
-    tx: Connection, services: Services, wanted: Sequence[KeyId | None]
+    tx: Connection,
+    services: Services,  # noqa: ARG001 - every look-up takes both
+    wanted: Sequence[KeyId | None],
 ) -> dict[KeyId, StoredKey]:
     """Return some keys by id."""
-    found = {}
-    for key_id in {key_id for key_id in wanted if key_id is not None}:
-        key = await services.registry.find_key(tx, key_id)
-        if key is not None:
-            found[key_id] = key
-    return found
+    return await keys_with_ids(tx, wanted)
 
 
 async def cylinders_by_id(tx: Connection, wanted: Sequence[CylinderId | None]) -> dict[CylinderId, Cylinder]:

@@ -74,6 +74,15 @@ class RefusalLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """How many keys can still open something that was ended, how many of them without an end, and until when."""
+
+    total: int
+    endless: int
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class PermitView:
     """Everything on the page."""
 
@@ -95,6 +104,18 @@ class PermitView:
             if not any(f"{code}:" in finding.text for code in listed)
         }
         return tuple(by_text.values())
+
+    @property
+    def left(self) -> Left:
+        """What keys can still open of this permit although it was ended."""
+        keys = {
+            held.key.id: held
+            for line in self.ended_leases
+            for held in line.keys
+            if held.unbounded or held.exposed_until is not None
+        }
+        ends = [held.exposed_until for held in keys.values() if held.exposed_until is not None]
+        return Left(len(keys), sum(held.unbounded for held in keys.values()), max(ends, default=None))
 
     @property
     def open_leases(self) -> tuple[LeaseLine, ...]:

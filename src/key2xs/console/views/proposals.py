@@ -7,7 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from key2xs.access import Permission, Principal, Proposal
-from key2xs.api.routes.governing import CONFIRMS
+from key2xs.api.adopting import difference_of
+from key2xs.api.routes.governing import confirms
 from key2xs.api.web import Web
 from key2xs.console.people import Alias, look_up
 from key2xs.console.words import CONFIRMED_BY, PROPOSALS, named
@@ -16,12 +17,16 @@ from key2xs.core.errors import NotFound
 from key2xs.core.ids import CompanyId, PersonId, UserId, ZoneId
 from key2xs.grants.bundles import StoredBundle, list_bundles
 from key2xs.grants.lists import people_at
-from key2xs.grants.reads import count_states
+from key2xs.grants.reads import count_states, get_lease
 from key2xs.identity import get_company, persons_of_company
+from key2xs.keys.adoption.difference import FirstDifference
 from key2xs.keys.reads import keys_of_people
 from key2xs.plant import list_cylinders
 
+from .outage import paper_affected
+
 _ALL: Final = 100_000  # more locks than any zone has
+_CHANGES_SHOWN: Final = 20  # rows of the matrix on one panel; the number of all stands beside them
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,10 @@ class ProposalLine:
     why_not: str | None
     """Why the reader may not confirm it; None when they may. The API's own functions check again."""
     may_refuse: bool
+    difference: FirstDifference | None = None
+    """What switching a zone would change now."""
+    changed_since: bool = False
+    """It is not what the proposer was shown."""
 
     @property
     def title(self) -> str:
@@ -85,6 +94,9 @@ async def _proposed(tx: Connection, web: Web, found: Proposal, reader: Principal
     person_id = await _person_of(tx, web, found.proposed_by)
     is_own = found.proposed_by == reader.user_id
     what, counts = await _affected(tx, web, found)
+    difference = None
+    if found.kind == "zone_mode" and found.payload["mode"] == "enforce":
+        difference = await difference_of(tx, web, ZoneId(UUID(found.payload["zone"])))
     return ProposalLine(
         id=found.id,
         kind=found.kind,
@@ -96,8 +108,10 @@ async def _proposed(tx: Connection, web: Web, found: Proposal, reader: Principal
         counts=counts,
         action=f"/requests/proposals/{found.id}",
         is_own=is_own,
-        why_not=_why_not(found.kind, found.proposed_by, person_id, reader),
-        may_refuse=is_own or reader.may(CONFIRMS[found.kind]),
+        why_not=_why_not(found.kind, confirms(found), found.proposed_by, person_id, reader),
+        difference=difference,
+        changed_since=difference is not None and difference.digest != found.payload.get("digest"),
+        may_refuse=is_own or reader.may(confirms(found)),
     )
 
 
@@ -116,17 +130,19 @@ async def _bundle(tx: Connection, web: Web, found: StoredBundle, reader: Princip
         counts=(Count("Grants decided again", again),),
         action=f"/requests/bundles/{found.id}",
         is_own=found.uploaded_by == reader.user_id,
-        why_not=_why_not("bundle_activation", found.uploaded_by, person_id, reader),
+        why_not=_why_not(
+            "bundle_activation", Permission.POLICY_BUNDLE_ACTIVATE, found.uploaded_by, person_id, reader
+        ),
         may_refuse=False,
     )
 
 
 def _why_not(
-    kind: str, proposed_by: UserId | None, proposer: PersonId | None, reader: Principal
+    kind: str, needed: Permission, proposed_by: UserId | None, proposer: PersonId | None, reader: Principal
 ) -> str | None:
     if proposed_by == reader.user_id:
         return "you proposed it, so a second person confirms"
-    if not reader.may(CONFIRMS[kind]):
+    if not reader.may(needed):
         return f"your role looks on; {named(CONFIRMED_BY, kind)}"
     if reader.person_id is None:
         return "your account is not linked to a person, so nobody can tell that you are a second one"
@@ -143,7 +159,41 @@ async def _affected(tx: Connection, web: Web, found: Proposal) -> tuple[str, tup
         return await _company(tx, web, CompanyId(UUID(found.payload["company"])))
     if found.kind == "zone_mode":
         return await _zone(tx, web, found)
+    if found.kind == "adopt_keys":
+        where = found.payload["name"] + (f", zone {found.payload['code']}" if found.payload["code"] else "")
+        return where, (Count("Keys", found.payload["keys"], "counted when it was proposed"),)
+    if found.kind == "paper_permit":
+        text, counts = await paper_affected(tx, web, found)
+        return text, tuple(Count(label, number) for label, number in counts)
+    if found.kind in {"release_hold", "remove_last_holder"}:
+        return await _held(tx, web, found)
+    return _said(found)
+
+
+def _said(found: Proposal) -> tuple[str, tuple[Count, ...]]:
+    """Say what an act is about that carries its own words."""
+    if found.kind == "source_down":
+        return f"{found.payload['source']}: nothing new comes of it, and paper permits may be written", ()
+    if found.kind in {"act", "history"}:
+        said = ", ".join(f"{name} {value}" for name, value in found.payload["shown"].items())
+        return f"{found.payload['permission']} at {found.payload['path']}" + (f": {said}" if said else ""), ()
+    if found.kind == "authority_matrix":
+        changes = found.payload["changes"]
+        return "; ".join(changes[:_CHANGES_SHOWN]), (Count("Rows that change", len(changes)),)
     return found.subject, ()
+
+
+async def _held(tx: Connection, web: Web, found: Proposal) -> tuple[str, tuple[Count, ...]]:
+    if found.payload.get("key"):
+        key = await web.services.registry.get_key(tx, found.payload["key"])
+        return f"take key {key.stamp} back", ()
+    leases = [await get_lease(tx, UUID(grant)) for grant in found.payload["grants"]]
+    held = [lease for lease in leases if lease is not None and lease.state != "ended"]
+    people = await look_up(tx, [lease.person_id for lease in held], web.now)
+    who = ", ".join(sorted({str(people.of(lease.person_id)) for lease in held}))
+    why = {lease.hold.why for lease in held if lease.hold is not None}
+    locks = len({c for lease in held for c in lease.cylinders})
+    return f"{who}: {'; '.join(sorted(why))}" if why else who, (Count("Locks", locks),)
 
 
 async def _company(tx: Connection, web: Web, company_id: CompanyId) -> tuple[str, tuple[Count, ...]]:

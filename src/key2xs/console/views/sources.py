@@ -27,6 +27,8 @@ class Source:
     heard_at: datetime | None
     fresh: Tri
     note: str = ""
+    simulated: bool = False
+    """It answers through a simulated interface, not the maker's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,11 @@ class Sources:
         """The sources that cannot be relied on now."""
         return tuple(source for source in self.all if source.fresh != "yes")
 
-    @property
-    def oldest(self) -> datetime | None:
-        """When the oldest source that is polled was heard; None when one never was."""
-        heard = [source.heard_at for source in self.all if source.what != "people"]
-        known = [at for at in heard if at is not None]
-        return min(known) if known and len(known) == len(heard) else None
+    def heard(self, what: str) -> datetime | None:
+        """When the source of some kind that is furthest behind was heard; None when one never was, or there is none."""
+        times = [source.heard_at for source in self.all if source.what == what]
+        known = [at for at in times if at is not None]
+        return min(known) if known and len(known) == len(times) else None
 
 
 async def read_sources(tx: Connection, services: Services, at: datetime) -> Sources:
@@ -68,6 +69,7 @@ async def _key_systems(tx: Connection, at: datetime) -> list[Source]:
             heard_at=system.log_read_at,
             fresh=_recent(system.log_read_at, at),
             note="" if system.visibility_complete else "some of it is hidden from our user there",
+            simulated=is_simulated(system),
         )
         for system in await system_ages(tx)
     ]
@@ -103,6 +105,12 @@ async def _iams(tx: Connection, services: Services) -> list[Source]:
         for name in names
         if name != LOCAL_SOURCE
     ]
+
+
+def is_simulated(system: object) -> bool:
+    """Tell whether a key system is reached through a simulated interface: CLIQ, as long as nothing says otherwise."""
+    told = getattr(system, "simulated", None)
+    return bool(told) if told is not None else getattr(system, "vendor", "") == "cliq"
 
 
 def _recent(heard_at: datetime | None, at: datetime) -> Tri:

@@ -1,0 +1,98 @@
+"""Connections to key systems: whether they may write, and the brake on bulk writes."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.params import JSONBody
+
+from key2xs.access import Permission
+from key2xs.api.acts import perform
+from key2xs.api.adopting import plain as _plain
+from key2xs.api.auth import require_person
+from key2xs.api.paging import Name
+from key2xs.api.web import CallerPart, WebPart
+from key2xs.core.database import Connection
+
+Asked = Request[Any, Any, Any]
+
+
+class ConnectionList(msgspec.Struct, frozen=True):
+    """Connections to key systems."""
+
+    items: list[dict[str, Any]]
+
+
+class Writes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a connection may write, and why."""
+
+    writes: bool
+    reason: Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
+
+
+class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how many keys stopped bulk writes may go on, and why."""
+
+    keys: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
+    reason: Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
+
+
+@get(
+    "/api/v1/key-systems",
+    permission=Permission.KEYS_ADOPTION_READ,
+    tags=["adoption"],
+    summary="Connections, and whether they may write",
+)
+async def connections(web: WebPart) -> ConnectionList:
+    """All key systems: what was listed, how much is adopted, whether writing is on, whether the brake holds it."""
+    async with web.services.database.read() as tx:
+        return ConnectionList([_plain(each) for each in await web.services.connections.all(tx)])
+
+
+@post(
+    "/api/v1/key-systems/{name:str}/writes",
+    permission=Permission.KEYS_ADOPTION_RUN,
+    status_code=200,
+    tags=["adoption"],
+    summary="Let a connection write, or not",
+)
+async def switch_writes(
+    web: WebPart, request: Asked, caller: CallerPart, name: Name, data: JSONBody[Writes]
+) -> Response[Any]:
+    """A connection starts read-only. Off stops everything, also what would end access."""
+    require_person(caller)
+
+    async def work(tx: Connection) -> dict[str, Any]:
+        found = await web.services.connections.get(tx, name)
+        await web.services.connections.switch(
+            tx, found.id, writes=data.writes, reason=data.reason, actor=caller.actor, at=web.now
+        )
+        return _plain(await web.services.connections.get(tx, name))
+
+    return await perform(web, request, caller, work)
+
+
+@post(
+    "/api/v1/key-systems/{name:str}/brake/release",
+    permission=Permission.KEYS_BRAKE_CONFIRM,
+    status_code=200,
+    tags=["adoption"],
+    summary="Let stopped bulk writes go on",
+)
+async def release_brake(
+    web: WebPart, request: Asked, caller: CallerPart, name: Name, data: JSONBody[Release]
+) -> Response[Any]:
+    """Confirm, as a person, that bulk writes of a key system may go on for so many keys."""
+    require_person(caller)
+
+    async def work(tx: Connection) -> dict[str, Any]:
+        found = await web.services.connections.get(tx, name)
+        await web.services.brake.release(
+            tx, found.id, keys=data.keys, actor=caller.actor, reason=data.reason, at=web.now
+        )
+        return _plain(await web.services.connections.get(tx, name))
+
+    return await perform(web, request, caller, work)
+
+
+HANDLERS = (connections, switch_writes, release_brake)

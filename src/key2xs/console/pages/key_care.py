@@ -1,0 +1,194 @@
+"""What happens to one key beside hand-out and return: passed on, lost, found, broken, repaired, replaced, due later."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from key2xs.access import Permission, Principal
+from key2xs.api.losing import block_of
+from key2xs.api.web import Web, web_of
+from key2xs.console.frame import Asked, form_of, go, show, signed_in
+from key2xs.console.people import look_up
+from key2xs.console.times import read_local
+from key2xs.console.views.asking import find_person
+from key2xs.core.database import Connection
+from key2xs.core.errors import Conflict, InvalidInput, NotFound
+from key2xs.core.ids import KeyId
+from key2xs.keys.desk import due, mishaps, transfers
+from key2xs.keys.desk.lists import one_key
+
+_SHORTEST_REASON: Final = 3
+_LONGEST: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """One thing to do with a key: its form, and what it says afterwards."""
+
+    title: str
+    button: str
+    says: str
+    field: str = ""
+    label: str = ""
+    kind: Literal["text", "datetime-local"] = "text"
+    danger: bool = False
+
+
+CARES: Final[dict[str, Care]] = {
+    "transfer": Care(
+        "Pass on", "Pass it on",
+        "The key goes from one person to the next. What it opens does not go along: it is decided anew, from what the "
+        "next person may.",
+        "who", "Who gets it: personnel number, or the id in the IAM",
+    ),
+    "lost": Care(
+        "Report lost", "Report it lost",
+        "The key is blocked; somebody who is at work with it is told of through the shift leader first. Openings from "
+        "the time below on say that the key was lost.",
+        "since", "When was it surely there last? Empty: now", "datetime-local", danger=True,
+    ),
+    "found": Care("Found", "It is found", "The key lies at the desk, with nothing on it. A block stays: replace it, or hand out another one."),
+    "broken": Care("Report broken", "Report it broken", "The key lies at the desk. Whoever had it has it no more, and everything on it is removed."),
+    "repaired": Care("Repaired", "It works again", "The key lies at the desk and may be handed out again."),
+    "replace": Care(
+        "Replace", "Replace it",
+        "Another key takes its place, for good. Whoever was handed this one has the other, with crew and due time.",
+        "by", "Stamp of the key that takes its place",
+    ),
+    "due": Care(
+        "Due back", "Set it", "The reminders begin anew.", "due_at", "When is it due back? Empty: not at all",
+        "datetime-local",
+    ),
+}  # fmt: skip
+
+
+def _ask_route(word: str) -> Any:
+    @get(
+        f"/keys/{{stamp:str}}/{word}",
+        permission=Permission.KEYS_CUSTODY_CHANGE,
+        include_in_schema=False,
+        name=f"ask-{word}",
+    )
+    async def ask(request: Asked, stamp: FromPath[str]) -> Response[str]:
+        return await _page(request, stamp, word)
+
+    return ask
+
+
+def _do_route(word: str) -> Any:
+    @post(
+        f"/keys/{{stamp:str}}/{word}",
+        permission=Permission.KEYS_CUSTODY_CHANGE,
+        include_in_schema=False,
+        name=f"do-{word}",
+    )
+    async def do(request: Asked, stamp: FromPath[str]) -> Response[str] | Redirect:
+        web, caller, form = web_of(request), await signed_in(request), await form_of(request)
+        given, reason = form.get(CARES[word].field, "")[:120], form.get("reason", "")[:_LONGEST]
+
+        async def work(tx: Connection) -> None:
+            if len(reason) < _SHORTEST_REASON:
+                raise InvalidInput("reason", "say in a few words why")
+            key = await web.services.registry.get_key(tx, stamp)
+            await _ACTS[word](tx, web, caller, key.id, given, reason)
+
+        try:
+            await web.services.database.transact(work)
+        except (Conflict, InvalidInput, NotFound) as error:
+            problem = error.problem if isinstance(error, InvalidInput) else str(error)
+            status = 400 if isinstance(error, InvalidInput) else 409
+            return await _page(
+                request, stamp, word, given=given, reason=reason, problem=problem, status=status
+            )
+        web.runtime.wake()
+        return go(f"/keys/{quote(stamp, safe='')}", done=f"key-{word}")
+
+    return do
+
+
+async def _page(
+    request: Asked,
+    stamp: str,
+    word: str,
+    *,
+    given: str = "",
+    reason: str = "",
+    problem: str = "",
+    status: int = 200,
+) -> Response[str]:
+    web = web_of(request)
+
+    async def read(tx: Connection) -> dict[str, object]:
+        key = await web.services.registry.get_key(tx, stamp)
+        holder = await web.services.custody.holder_at(tx, key.id, web.now)
+        people = await look_up(tx, [holder], web.now)
+        return {
+            "key": key, "holder": people.of(holder), "care": CARES[word], "word": word, "given": given,
+            "reason": reason, "problem": problem,
+        }  # fmt: skip
+
+    return await show(request, "key_care.html", "keys", read, status=status)
+
+
+async def _transfer(tx: Connection, web: Web, caller: Principal, key: KeyId, given: str, reason: str) -> None:
+    receiver = await find_person(tx, web, given)
+    await transfers.transfer(
+        tx, web.services.key_desk, key, receiver, actor=caller.actor, at=web.now, reason=reason,
+        guard=web.services.key_ends.require_free,
+    )  # fmt: skip
+
+
+async def _lost(tx: Connection, web: Web, caller: Principal, key: KeyId, given: str, reason: str) -> None:
+    since = read_local(given, web.services.settings.zone) if given else None
+    if given and since is None:
+        raise InvalidInput("since", "give the day and the time, or leave it empty")
+    await mishaps.report_lost(
+        tx, web.services.key_desk, key, reason=reason, actor=caller.actor, at=web.now, since=since,
+        block=block_of(web, caller, reason),
+    )  # fmt: skip
+
+
+async def _broken(tx: Connection, web: Web, caller: Principal, key: KeyId, _given: str, reason: str) -> None:
+    await mishaps.report_broken(tx, web.services.key_desk, key, reason=reason, actor=caller.actor, at=web.now)
+
+
+def _end(ended_as: Literal["found", "repaired"]) -> "_Act":
+    async def end(tx: Connection, web: Web, caller: Principal, key: KeyId, _given: str, reason: str) -> None:
+        await mishaps.end_report(
+            tx, web.services.key_desk, key, ended_as, reason=reason, actor=caller.actor, at=web.now
+        )
+
+    return end
+
+
+async def _replace(tx: Connection, web: Web, caller: Principal, key: KeyId, given: str, reason: str) -> None:
+    other = await one_key(tx, given)
+    await mishaps.replace(
+        tx, web.services.key_desk, key, other.id, reason=reason, actor=caller.actor, at=web.now
+    )
+
+
+async def _due(tx: Connection, web: Web, caller: Principal, key: KeyId, given: str, reason: str) -> None:
+    at = read_local(given, web.services.settings.zone) if given else None
+    if given and at is None:
+        raise InvalidInput("due_at", "give the day and the time, or leave it empty")
+    await due.move_due(tx, web.services.key_desk, key, at, reason=reason, actor=caller.actor, at=web.now)
+
+
+_Act = Callable[[Connection, Web, Principal, KeyId, str, str], Awaitable[None]]
+_ACTS: Final[dict[str, _Act]] = {
+    "transfer": _transfer,
+    "lost": _lost,
+    "found": _end("found"),
+    "broken": _broken,
+    "repaired": _end("repaired"),
+    "replace": _replace,
+    "due": _due,
+}
+
+HANDLERS = tuple(made for word in CARES for made in (_ask_route(word), _do_route(word)))

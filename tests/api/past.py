@@ -1,0 +1,35 @@
+"""A site with a past, served: the product's web side on it, without a network."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from key2xs.access import Access
+from key2xs.api import create_app
+from key2xs.runtime import Runtime
+from tests.api.conftest import CHEAP, Site
+from tests.keys.legacy import Legacy, open_legacy
+from tests.support.database import DatabaseServer
+
+SYSTEM = "iloq"
+
+
+@asynccontextmanager
+async def served(databases: DatabaseServer, *, adopted: bool) -> AsyncIterator[tuple[Legacy, Site]]:
+    """The site of the past with a web side."""
+    async with open_legacy(databases, adopted=adopted) as legacy:
+        services = legacy.spine.services
+        runtime = Runtime(runner=None, database=services.database)
+        access = Access(
+            services.database, services.ledger, services.vault, services.clock, services.wall, hasher=CHEAP
+        )
+        site = Site(
+            app=create_app(services, runtime, access),
+            services=services,
+            runtime=runtime,
+            access=access,
+            clock=legacy.spine.clock,
+            wall=legacy.spine.clock,
+            identity=services.identity,
+        )
+        yield legacy, site
+        await site.close()

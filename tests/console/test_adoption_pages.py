@@ -1,0 +1,73 @@
+"""The pages *Adoption* and *Roll-out*, and switching a zone with a second person."""
+
+import re
+
+from tests.api.conftest import PASSWORD
+from tests.api.past import served
+from tests.support.database import DatabaseServer
+
+from .client import Browserless
+
+
+async def _visitor(site, *roles: str) -> Browserless:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    login = f"visitor-{len(site.users)}"
+    await site.user(*roles, login=login)
+    visitor = Browserless(site.client())
+    answer = await visitor.sign_in(login, PASSWORD)
+    assert answer.status_code == 303, answer.text
+    return visitor
+
+
+async def test_a_site_that_was_just_connected_is_shown_as_it_is(databases: DatabaseServer) -> None:
+    async with served(databases, adopted=False) as (legacy, site):
+        manager = await _visitor(site, "security_manager")
+        page = await manager.page("/adoption")
+        assert "0 of 4 keys adopted" in page.html
+        assert "read-only" in page.html
+        assert "Keys without holder" in page.html
+        answer = await manager.submit(page, "/adoption/runs", system="iloq", zone="", reason="take over")
+        assert answer.headers["location"] == "/adoption?done=proposed"
+        second = await _visitor(site, "security_manager")
+        requests = await second.page("/requests")
+        assert "Adopt keys" in requests.html
+        form = next(path for path in requests.forms if path.startswith("/requests/proposals/"))
+        assert (await second.submit(requests, form, decision="confirm")).status_code == 303
+        await legacy.spine.settle()
+        assert "4 of 4 keys adopted" in (await manager.page("/adoption")).html
+
+
+async def test_a_zone_is_switched_by_two_people_who_see_what_would_change(databases: DatabaseServer) -> None:
+    async with served(databases, adopted=True) as (legacy, site):
+        first, second = await _visitor(site, "security_manager"), await _visitor(site, "security_manager")
+        rollout = await first.page("/rollout")
+        links = [path for path in rollout.links if path.endswith("/switch")]
+        assert len(links) == 3
+        zone = await legacy.zone("Z3")
+        page = await first.page(f"/zones/{zone}/switch")
+        assert re.search(r"K001.*C1", page.html, re.DOTALL)
+        answer = await first.submit(page, f"/zones/{zone}/switch", mode="enforce", reason="pilot")
+        assert answer.status_code == 303, answer.text
+        waits = await second.page("/requests")
+        form = next(path for path in waits.forms if path.startswith("/requests/proposals/"))
+        assert waits.forms[form]["seen"]
+        assert "It changed since it was proposed" not in waits.html
+        key = await legacy.key("K002")
+        async with site.services.database.transaction() as tx:
+            await site.services.standing.end(tx, key, reason="x", actor="user:a", at=site.clock.now())
+        stale = await second.submit(waits, form, decision="confirm")
+        assert stale.status_code == 409, "what this person saw is not what would happen"
+        again = await second.page("/requests")
+        assert "It changed since it was proposed" in again.html
+        assert (await second.submit(again, form, decision="confirm")).status_code == 303
+        await legacy.spine.settle()
+        assert legacy.planned("K001") == {"AP C3"}
+        assert "enforce" in (await first.page("/rollout")).html
+
+
+async def test_somebody_who_only_looks_gets_no_form(databases: DatabaseServer) -> None:
+    async with served(databases, adopted=True) as (legacy, site):
+        auditor = await _visitor(site, "auditor")
+        zone = await legacy.zone("Z3")
+        for path in ("/adoption", "/rollout", f"/zones/{zone}/switch"):
+            page = await auditor.page(path)
+            assert not [form for form in page.forms if form.startswith(("/adoption", "/rollout", "/zones"))]
