@@ -66,10 +66,11 @@ async def _run(dsns: RoleDsns, seed: int) -> dict[str, Any]:
         longest, deaths = await _adopt(database, runs)
         took = perf_counter() - begun
         async with database.read() as tx:
-            counts = await tx.fetchrow(
+            found = await tx.fetch(
                 "SELECT count(*) AS adopted, (SELECT count(*) FROM log_body WHERE kind = 'keys:adoption:take') AS told, "
                 "(SELECT count(*) FROM key_standing) AS rights FROM key_key WHERE adopted_at IS NOT NULL"
             )
+            counts = found[0]
             begun = perf_counter()
             await inventory_report(tx, AT, unused_days=90)
             report = perf_counter() - begun

@@ -30,6 +30,7 @@ from key2xs.grants.bundles import ensure_bundle
 from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
 from key2xs.identity.boundaries import BoundaryLoop as IdentityBoundaries
 from key2xs.incidents.loops import EgressWatch, KillLoop
+from key2xs.incidents.notices import IdentityNotices
 from key2xs.incidents.warnings import WarningLoop
 from key2xs.incidents.watches import CheckInWatch
 from key2xs.keys.adoption.loops import AdoptionLoop, StandingReader
@@ -232,6 +233,7 @@ def _add_loops(installation: Installation, stack: AsyncExitStack) -> None:
         TargetMarker(services.registry, services.targets),
         Reclassifier(services.events),
         HolderWatch(services.key_desk),
+        IdentityNotices(services.ledger),
         TakerReader(services.key_desk),
         PeopleReader(desk, services.clock),
         StandingReader(services.standing),

@@ -173,7 +173,7 @@ class Night:
     async def at_updater(self, holder: Holder, updater: str) -> bool:
         """Hold a CLIQ key to an updater until it lets go; whether it was updated."""
         found = await self.twin.act("present_at_updater", key=holder.stamp, updater=updater)
-        await self.time.advance(timedelta(minutes=2))
+        await self.time.advance(timedelta(minutes=3))
         return bool(found["worked"])
 
     async def open(self, holder: Holder, place: Place) -> bool:

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from .product import Quiet
 
-HEARTBEAT = timedelta(seconds=60)  # the permit system says this often that it is there
-LONGEST_STEP = timedelta(seconds=60)
+# The permit system says so often that it is there; after 150 s it counts as silent. Nobody steps more often for nothing.
+HEARTBEAT = timedelta(seconds=120)
+LONGEST_STEP = timedelta(seconds=120)
 SHORTEST_STEP = timedelta(seconds=1)
 WAIT_SECONDS = 20.0  # of real time that one question may wait for its answer
 QUIET_WITHIN = 90.0  # seconds of real time; work that takes longer than this is stuck

@@ -140,6 +140,62 @@ async def test_what_takes_two_is_done_once_and_only_as_it_was_confirmed(site: Si
     assert (await one.post("/api/v1/holds", json=body)).status_code == 403  # once
 
 
+async def test_a_word_that_a_route_does_not_know_clears_nothing(site: Site) -> None:
+    """`dry_run` is for routes that only look then; anywhere else it would be a way around the second person."""
+    await in_force(
+        site,
+        changed("administrator,access:user:manage,all,no,no", "administrator,access:user:manage,all,yes,yes"),
+    )
+    admin, victim = await site.signed_in("administrator"), await site.user("soc")
+    path, why = f"/api/v1/users/{victim}/disable", {"Key2XS-Reason": "left the site"}
+    assert (await admin.post(path, json={"dry_run": True})).status_code == 400
+    asked = await admin.post(path, json={"dry_run": True}, headers=why)
+    assert asked.json()["type"] == "urn:key2xs:problem:second-person"
+    async with site.services.database.read() as tx:
+        assert (await site.access.users.get(tx, victim)).disabled_at is None
+
+
+async def test_a_form_is_confirmed_with_all_it_says(site: Site) -> None:
+    """A field that stands twice is not taken for the one that was confirmed."""
+    await in_force(
+        site,
+        changed(
+            "administrator,access:user:manage,all,no,no",
+            # Whoever confirms has to find what waits.
+            "administrator,access:user:manage,all,yes,no\nadministrator,grants:lease:read,all,no,no",
+        ),
+    )
+    admin, other = await site.signed_in("administrator"), await site.signed_in("administrator")
+    user = await site.user("soc")
+    path = f"/administration/users/{user}"
+    form = {"act": "roles", "roles": ["hse"], "reason": "moves to HSE"}
+    asked = await admin.post(path, data=form)
+    assert asked.headers["location"] == "/requests?done=second-asked", asked.text
+    async with site.services.database.read() as tx:
+        (waits,) = await site.access.proposals.list(tx, site.clock.now(), only_open=True)
+    assert waits.payload["shown"]["roles"] == "hse"
+    assert (await other.post(f"/api/v1/proposals/{waits.id}/confirm")).status_code == 200
+    wide = await admin.post(path, data={**form, "roles": ["security_manager", "hse"]})
+    assert wide.headers["location"] == "/requests?done=second-asked"
+    async with site.services.database.read() as tx:
+        assert (await site.access.users.get(tx, user)).roles == ("soc",)
+    assert (await admin.post(path, data=form)).headers["location"] == "/administration?done=changed"
+
+
+async def test_no_matrix_leaves_fewer_than_two_people_who_can_change_it(site: Site) -> None:
+    one = await site.signed_in("security_manager")
+    await site.user("ciso", person=False)
+    body = {"matrix": changed("soc,keys:key:block,all,no,yes\n", ""), "reason": "SOC no more"}
+    alone = await one.post("/api/v1/authority", json=body)
+    assert alone.status_code == 409
+    assert "fewer than two people" in alone.json()["detail"]
+    await site.user("ciso")
+    assert (await one.post("/api/v1/authority", json=body)).status_code == 202
+    without = changed("security_manager,access:matrix:change,all,yes,yes\n", "")
+    only = await one.post("/api/v1/authority", json={"matrix": without, "reason": "only the CISO"})
+    assert only.status_code == 409
+
+
 async def test_a_confirmation_does_not_wait_for_ever(site: Site) -> None:
     one, other = await site.signed_in("security_manager"), await site.signed_in("ciso")
     body = {"reason": "case 4711", "until": (site.clock.now() + timedelta(days=90)).isoformat()}

@@ -7,10 +7,13 @@ import httpx2
 import msgspec
 import pytest
 
-from key2xs.core.ids import KeyId, PersonId
+from key2xs.core.ids import KeyId, PersonId, UnitId, new_id
 from key2xs.core.outside import CabinetSource, PermitSource, ScimSource
 from key2xs.core.secret import Secret
 from key2xs.core.settings import Settings
+from key2xs.identity.duties import Duty
+from key2xs.identity.types import Act
+from key2xs.incidents.kill_types import By
 from key2xs.keys.port import Inventory, KeyKind, ProgrammingState, VendorKey
 from key2xs.work.signature import sign
 from tests.api.conftest import PTW_SECRET, SCIM_TOKEN, Site
@@ -42,6 +45,13 @@ class Counter:
         answer = await self.client.get(f"/api/v1{path}")
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    async def on_duty(self, person: PersonId) -> None:
+        """Put somebody on the roster."""
+        at = self.site.clock.now()
+        duty = Duty("field_operator", UnitId(new_id()), at, at + timedelta(hours=8))
+        async with self.site.services.database.transaction() as tx:
+            await self.site.identity.put_duty(tx, Act("user:rota", at), person, duty)
 
 
 @pytest.fixture
@@ -113,6 +123,29 @@ async def test_lost_replaced_found_broken_repaired(counter: Counter) -> None:
         "keys:custody:lost",
         "keys:custody:replace",
     ]
+
+
+async def test_a_found_key_takes_back_the_stop_that_its_loss_asked_for_and_no_other(counter: Counter) -> None:
+    services, at, person = counter.site.services, counter.site.clock.now(), counter.people[0]
+    await counter.post("/keys/1001/hand-out", person=str(person))
+    await counter.on_duty(person)
+    await counter.post("/keys/1001/lost", reason="in the sump")
+    async with services.database.read() as tx:
+        assert [kill.state for kill in await services.kills.open(tx)] == ["waiting"]
+    await counter.post("/keys/1001/found", reason="under a seat")
+    async with services.database.read() as tx:
+        assert await services.kills.open(tx) == []
+    assert (await counter.get("/keys/1001"))["blocked_at"] is None
+    # Somebody else's stop stands, whether the key is found or not.
+    await counter.post("/keys/1001/hand-out", person=str(person))
+    async with services.database.transaction() as tx:
+        key = await services.registry.get_key(tx, "1001")
+        await services.kills.ask(tx, key.subject, reason="misuse", by=By("user:soc"), at=at)
+    counter.site.clock.advance_to(at + timedelta(seconds=30))
+    await counter.post("/keys/1001/lost", reason="in the sump")
+    await counter.post("/keys/1001/found", reason="under a seat")
+    async with services.database.read() as tx:
+        assert [kill.reason for kill in await services.kills.open(tx)] == ["misuse"]
 
 
 async def test_an_overdue_key_is_listed_and_its_due_time_moves(counter: Counter) -> None:

@@ -174,7 +174,9 @@ async def test_the_key_desk_gives_a_code_that_opens_the_page(site: Site) -> None
     assert "Show my data" in (await client.get("/me/code")).text
     assert (await client.post("/me/code", data={"code": "AAAA-AAAA"})).status_code == 401
     assert (await client.post("/me/code", data={"code": code})).headers["location"] == "/me"
-    assert "Where your data comes from" in (await client.get("/me")).text
+    mine = (await client.get("/me")).text
+    assert "Where your data comes from" in mine
+    assert "a one-time code for your page was given out" in mine
     assert (await client.get("/keys")).status_code == 403
     assert (await send(client, "/sign-out", {})).status_code == 303
     assert (await client.get("/me")).status_code == 303

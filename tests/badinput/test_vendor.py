@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from key2xs.keys.reads import edited_elsewhere
 from key2xs_twin.faults import Fault
 from tests.properties.bounds import Bounds, opens
 from tests.support.spine import Spine
@@ -138,3 +139,28 @@ async def test_two_administrators_on_one_key_are_told_apart(stage: Stage) -> Non
     assert found, "a program that somebody else put there is on record as long as it may be in the key"
     assert opens(spine, "K001", "C1")
     assert not opens(spine, "K001", "C2")
+
+
+async def test_an_edit_elsewhere_is_listed_until_it_is_proven_gone(stage: Stage) -> None:
+    """The key takes the edit and is out of reach: it is shown as changed elsewhere until it comes back."""
+    spine = stage.spine
+    await spine.hand_out("K001", "u1")
+    await spine.live_permit("C1", crew=("u1",))
+    await _go_on(spine, SHORT)
+    assert await _edited(spine) == []
+    spine.world.out_of_band.change_rights(KEY, [twin_id("right C2"), twin_id("right C1")])
+    spine.world.out_of_band.order(KEY)
+    await _go_on(spine, timedelta(minutes=1))
+    assert opens(spine, "K001", "C2")
+    spine.world.cut_network(KEY)
+    await _go_on(spine, timedelta(minutes=18))
+    assert await _edited(spine) == ["K001"]
+    spine.world.restore_network(KEY)
+    await _go_on(spine, timedelta(minutes=5))
+    assert await _edited(spine) == []
+    assert not opens(spine, "K001", "C2")
+
+
+async def _edited(spine: Spine) -> list[str]:
+    async with spine.services.database.read() as tx:
+        return [each.stamp for each in await edited_elsewhere(tx)]

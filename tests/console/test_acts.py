@@ -47,7 +47,8 @@ async def test_a_block_without_a_reason_changes_nothing_and_says_why(
     page = await desk.page("/keys/1042/block")
     answer = await desk.submit(page, "/keys/1042/block", reason="  ")
     assert answer.status_code == 400
-    assert "say why" in answer.text
+    assert "Say in a few words why." in answer.text
+    assert "Who and what is affected" in answer.text, "beside the form, to be sent again"
     assert not await is_blocked(site, "1042")
 
 

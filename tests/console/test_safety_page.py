@@ -4,6 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from key2xs.core.ids import new_id
+from key2xs.incidents.notices import IdentityNotices
+from key2xs.ledger import Entry, ReadEntry
+
 from .client import Browserless
 from .conftest import browse
 from .showcase import Showcase
@@ -52,3 +56,22 @@ async def test_an_auditor_sees_and_answers_nothing(site: Showcase) -> None:
         await client.sign_in("auditor")
         page = await client.page("/safety")
         assert not [action for action in page.forms if action.startswith("/safety")]
+
+
+async def test_somebody_at_work_who_lost_their_identity_is_told_of_on_the_first_page(
+    site: Showcase, leads: Browserless
+) -> None:
+    services, at = site.spine.services, site.spine.now
+    person = f"person:{site.spine.persons['u1']}"
+    said = ReadEntry(1, 1, new_id(), "identity:person:disable", at, at, "system:iam", (person,), (), {})
+    async with services.database.transaction() as tx:
+        await IdentityNotices(services.ledger).handle(tx, [said])
+    for path in ("/", "/safety", "/wall"):
+        assert "lost their identity at work" in (await leads.page(path)).text
+    told = Entry("incidents:kill:withdraw", at, at, "user:test", (person,), body={})
+    async with services.database.transaction() as tx:
+        entry = await services.ledger.record(tx, told)
+        await tx.execute(
+            "UPDATE incident_kill SET state = 'withdrawn', entry = $2 WHERE subject = $1", person, entry
+        )
+    assert "lost their identity at work" not in (await leads.page("/")).text

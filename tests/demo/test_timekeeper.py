@@ -17,11 +17,11 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 @pytest.mark.parametrize(
     ("due", "goes_to"),
     [
-        ((), NOW + MINUTE),
+        ((), NOW + 2 * MINUTE),
         ((NOW + 20 * SECOND,), NOW + 20 * SECOND),
         ((None, NOW + 40 * SECOND, NOW + 20 * SECOND), NOW + 20 * SECOND),
         ((NOW + SECOND / 10,), NOW + SECOND),
-        ((NOW - SECOND,), NOW + MINUTE),
+        ((NOW - SECOND,), NOW + 2 * MINUTE),
     ],
 )
 def test_time_goes_to_the_first_thing_due(due: tuple[datetime | None, ...], goes_to: datetime) -> None:
@@ -32,15 +32,24 @@ def test_time_never_goes_beyond_where_it_is_to_go() -> None:
     assert next_step(NOW, NOW + SECOND / 2, (NOW + SECOND / 4,)) == NOW + SECOND / 2
 
 
-async def test_the_twin_moves_first_and_the_heartbeat_comes_every_minute() -> None:
+async def test_the_twin_moves_first_and_the_heartbeat_comes_every_two_minutes() -> None:
     site = _Site()
     keeper = Timekeeper(site, site, NOW, beat=site.beat)
-    await keeper.advance_to(NOW + 3 * MINUTE)
+    await keeper.advance_to(NOW + 6 * MINUTE)
     moves = [what for what, _ in site.seen if what != "beat"]
     assert moves == ["twin", "product"] * (len(moves) // 2)
     beats = [at for what, at in site.seen if what == "beat"]
-    assert {later - earlier for earlier, later in pairwise(beats)} == {MINUTE}
-    assert keeper.now == NOW + 3 * MINUTE
+    assert {later - earlier for earlier, later in pairwise(beats)} == {2 * MINUTE}
+    assert keeper.now == NOW + 6 * MINUTE
+
+
+async def test_a_leap_is_one_step() -> None:
+    """Between setting the site up and the night nothing goes on."""
+    site = _Site()
+    keeper = Timekeeper(site, site, NOW, beat=site.beat)
+    await keeper.leap_to(NOW + 1500 * MINUTE)
+    assert site.seen == [("twin", NOW + 1500 * MINUTE), ("product", NOW + 1500 * MINUTE)]
+    assert keeper.now == NOW + 1500 * MINUTE
 
 
 async def test_a_silent_permit_system_sends_no_heartbeat() -> None:

@@ -93,7 +93,9 @@ async def test_what_ends_access_and_what_a_grant_explains_is_never_stopped(pedal
 
 async def test_what_two_people_were_shown_passes_and_nothing_beyond_it(pedal: Pedal) -> None:
     await pedal.act(
-        lambda tx: pedal.brake.agree(tx, pedal.system, 12, actor="user:b", reason="first difference", at=START)
+        lambda tx: pedal.brake.agree(
+            tx, pedal.system, 12, actor="user:b", reason="first difference", at=START
+        )
     )
     assert [await pedal.write(n) for n in range(12 + LIMIT)] == [True] * (12 + LIMIT)
     assert not await pedal.write(28)

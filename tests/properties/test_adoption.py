@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from hypothesis import Phase, given, settings, strategies as st
@@ -211,7 +210,7 @@ numbers = st.integers(0, 11)
 histories = st.lists(st.tuples(st.sampled_from(sorted(ACTS)), numbers, numbers), min_size=8, max_size=LONGEST)
 
 
-def _examples(few: int) -> Any:
+def _examples(few: int) -> settings:
     phases = (Phase.explicit, Phase.generate)
     return settings(max_examples=few * settings().max_examples // 25, phases=phases)
 

@@ -13,6 +13,8 @@ from key2xs.core.ids import AccessPointId
 from key2xs.incidents.inside import everybody_inside
 from key2xs.incidents.key_ends import HeldBack
 from key2xs.incidents.kill_types import By
+from key2xs.incidents.notices import notices
+from key2xs.keys.port import Inventory, KeyKind as VendorKind, ProgrammingState, VendorKey
 from key2xs_twin.clients.permits import Member
 from tests.conftest import START
 from tests.support.database import DatabaseServer
@@ -279,6 +281,18 @@ async def test_with_another_holder_on_shift_nobody_is_held(shift: Shift) -> None
     assert "held" not in await shift.spine.states()
 
 
+async def test_somebody_with_another_makers_key_only_is_no_other_holder(shift: Shift) -> None:
+    spine = shift.spine
+    await spine.scim.disable(spine.scim_ids["u4"])
+    await shift.act_take_back(2, 0)
+    await _hand_out_of_another_maker(shift, "u3")
+    await shift.act_duty(1, 3)
+    await shift.go_on(MINUTE)
+    await shift.act_disable(1, 0)
+    await shift.go_on(MINUTE)
+    assert opens(spine, STAMPS["u2"], "C5")
+
+
 async def test_the_planned_end_of_the_last_shift_is_never_held(stage: Stage) -> None:
     shift = Shift(stage)
     await stage.spine.hand_out("K002", "u2")
@@ -360,6 +374,92 @@ async def test_a_kill_proceeds_though_the_product_died_over_it(shift: Shift) -> 
     assert shift.stage.crashes == ["incidents.kill.after_carry_out"]
     await shift.go_on(MINUTE)
     assert not opens(shift.spine, STAMPS["u2"], "C1")
+
+
+async def test_the_shift_leader_is_told_at_once_that_somebody_at_work_lost_their_identity(
+    shift: Shift,
+) -> None:
+    spine = shift.spine
+
+    async def told() -> list[str]:
+        async with spine.services.database.read() as tx:
+            return [each.subject for each in await notices(tx, spine.now)]
+
+    await shift.act_disable(2, 0)  # u3 is not at work
+    await shift.go_on(MINUTE)
+    assert await told() == []
+    await shift.act_disable(0, 0)
+    await shift.go_on(timedelta(seconds=1))
+    assert await told() == [f"person:{spine.persons['u1']}"]
+    entries = await spine.fetch("SELECT subjects FROM log_body WHERE kind = 'incidents:kill:notice'")
+    assert [row["subjects"] for row in entries] == [[f"person:{spine.persons['u1']}"]]
+    await shift.go_on(MINUTE)
+    assert not opens(spine, STAMPS["u1"], "C1"), "told, not held"
+    await shift.act_sign_off(0, 0)
+    await shift.go_on(MINUTE)
+    assert await told() == []
+
+
+async def test_a_key_is_blocked_under_a_lock_once_its_holder_has_another(shift: Shift) -> None:
+    spine = shift.spine
+    await shift.act_kill_key(0, 0)
+    await shift.go_on(WAIT + MINUTE, MINUTE)
+    rows = await spine.fetch("SELECT state FROM incident_kill")
+    assert [row["state"] for row in rows] == ["holding"]
+    await shift.act_take_back(2, 0)
+    await spine.hand_out(STAMPS["u3"], "u1")
+    await spine.advance(3 * MINUTE)
+    rows = await spine.fetch("SELECT stamp FROM key_key WHERE blocked_at IS NOT NULL")
+    assert [row["stamp"] for row in rows] == [STAMPS["u1"]]
+    assert opens(spine, STAMPS["u3"], "C6"), "the lock box goes on with the other key"
+
+
+async def test_nothing_new_goes_onto_a_stopped_key_whose_block_is_held(shift: Shift) -> None:
+    spine, ptw = shift.spine, shift.spine.ptw
+    await shift.act_kill_key(0, 0)
+    await shift.go_on(WAIT + MINUTE, MINUTE)
+    at = spine.now
+    permit = ptw.create(
+        type_="cold_work", area=AREA, unit=UNIT, assets=[asset_of("C1")], valid_from=at,
+        valid_to=at + timedelta(hours=4), at=at, people=[Member(ref="u1", role="performing_authority", company="v017")],
+    )  # fmt: skip
+    ptw.approve(permit.id, by="u00411", at=at, role="issuing_authority")
+    ptw.go_live(permit.id, by="u00411", at=at)
+    ptw.sign_on(permit.id, "u1", at=at)
+    await shift.go_on(2 * MINUTE, MINUTE)
+    assert not opens(spine, STAMPS["u1"], "C1")
+    assert opens(spine, STAMPS["u1"], "C6")
+
+
+async def _hand_out_of_another_maker(shift: Shift, ref: str) -> None:
+    services, at = shift.spine.services, shift.spine.now
+    found = VendorKey("x1", "X1", VendorKind.DYNAMIC, ProgrammingState.PROGRAMMED)
+    async with services.database.transaction() as tx:
+        other = await services.registry.ensure_system(tx, "other", "cliq", at)
+        await services.registry.take_inventory(
+            tx, other.id, Inventory((found,), (), (), as_of=at, visibility_complete=True), at
+        )
+        await services.custody.hand_out(
+            tx,
+            (await services.registry.get_key(tx, "X1")).id,
+            shift.spine.persons[ref],
+            actor="user:desk",
+            at=at,
+        )
+        key = await services.registry.get_key(tx, "X1")
+        entry = await services.custody.tell(tx, "keys:adoption:take", key, actor="user:desk", at=at)
+        await tx.execute("UPDATE key_key SET adopted_at = $2, entry = $3 WHERE id = $1", key.id, at, entry)
+
+
+async def test_a_key_of_another_maker_is_no_other_key_for_a_lock_box(shift: Shift) -> None:
+    services, at = shift.spine.services, shift.spine.now
+    await _hand_out_of_another_maker(shift, "u1")
+    async with services.database.transaction() as tx:
+        ours = await services.registry.get_key(tx, STAMPS["u1"])
+        with pytest.raises(HeldBack, match="S3"):
+            await services.key_ends.require_free(tx, ours, at)
+        # The other way round: the box does not hang on the other maker's key.
+        await services.key_ends.require_free(tx, await services.registry.get_key(tx, "X1"), at)
 
 
 # --- S6

@@ -22,6 +22,7 @@ _SQL = load_queries("key2xs.access", "queries_matrix.sql")
 COOLING: Final = timedelta(hours=24)
 """How long an account that somebody else touched, and whoever touches accounts, is no half of two people."""
 SUBJECT: Final = "matrix:access"
+_TWO: Final = 2
 
 
 class MatrixUnusable(Key2XSError):
@@ -63,7 +64,8 @@ class Authority:
 
         Raises:
             InvalidInput: names the row that cannot stand.
-            Conflict: it changes nothing, or two roles that somebody has together may no longer be one person.
+            Conflict: it changes nothing, two roles that somebody has together may no longer be one person, or no two
+                people could change it again.
         """
         now = await self.current(tx)
         new = parse_matrix(text, version=now.version + 1)
@@ -77,6 +79,11 @@ class Authority:
             why = conflicts_of(row["roles"], new.rules)
             if why:
                 raise Conflict(f"somebody has roles that this matrix keeps apart: {why}")
+        changing = sorted({row.role for row in new.rows if row.permission == Permission.ACCESS_MATRIX_CHANGE})
+        if await tx.fetchval(_SQL["people_with_roles"], changing) < _TWO:
+            raise Conflict(
+                f"fewer than two people have {', '.join(changing)}, so this matrix could never be changed again"
+            )
         return new, changes
 
     async def put_in_force(

@@ -31,6 +31,7 @@ _SHORTEST_REASON: Final = 5
 _LONGEST_REASON: Final = 500
 _LONGEST_CASE: Final = 60
 _PAGE: Final = 200
+_CODE_GIVEN: Final = "a one-time code for your page was given out at the key desk"
 
 What: TypeAlias = Literal["name", "history"]
 
@@ -102,6 +103,10 @@ class Looks:
             InvalidInput: no reason.
         """
         return await self._leave(tx, person_id, by, "name", "name_shown", _reason(reason, "purpose"), at)
+
+    async def code(self, tx: Connection, person_id: PersonId, by: Principal, *, at: datetime) -> Look:
+        """Leave the trace of giving out a code for a person's own page: whoever takes it sees that person's openings."""
+        return await self._leave(tx, person_id, by, "history", "request_by_the_person", _CODE_GIVEN, at)
 
     async def of_person(self, tx: Connection, person_id: PersonId, *, limit: int = _PAGE) -> list[Look]:
         """Return who looked at a person's data, the newest first."""

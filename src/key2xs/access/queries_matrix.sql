@@ -17,6 +17,11 @@ SELECT version, hash, proposed_by, confirmed_by, active_from FROM access_matrix 
 INSERT INTO access_matrix (version, hash, rows, proposed_by, confirmed_by, active_from, entry)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 
+-- name: people_with_roles
+-- How many people have an account with one of some roles: accounts of nobody, and several of one person, count once at
+-- most.
+SELECT count(DISTINCT person_id) FROM access_user WHERE disabled_at IS NULL AND roles && $1::text[]
+
 -- name: role_sets
 -- Which roles users have together.
 SELECT DISTINCT roles FROM access_user WHERE disabled_at IS NULL AND cardinality(roles) > 1

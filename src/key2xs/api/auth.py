@@ -5,7 +5,9 @@ that change something and come with a session cookie must carry the session's CS
 asks for a reason or a second person, `clearing` sees to it before the handler runs.
 
 A permission that is held in single units only lets nobody in, unless the route says `by_unit=True` and asks again
-with the place. A one-time code opens routes that say `own=True`.
+with the place. A one-time code opens routes that say `own=True`. A route that takes `dry_run` in its body says
+`rehearses=True`: looking first needs no second person. A page that says `asks_why=True` refuses a missing reason itself,
+beside its form.
 """
 
 from collections.abc import Iterable
@@ -54,7 +56,14 @@ async def authorise(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
         await _require_csrf(connection, caller)
     if isinstance(connection, Request):
         scope: dict[str, Any] = connection.scope  # type: ignore[assignment]
-        scope[CALLER] = await clear(connection, web_of(connection), caller, needed)
+        scope[CALLER] = await clear(
+            connection,
+            web_of(connection),
+            caller,
+            needed,
+            rehearses=bool(handler.opt.get("rehearses")),
+            asks_why=bool(handler.opt.get("asks_why")),
+        )
 
 
 def permissions_needed(handler: BaseRouteHandler) -> tuple[Permission, ...]:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request
+from litestar.datastructures import FormMultiDict
 
 from key2xs.access import BUILT_IN_SECOND, Permission, Principal, Proposal
 from key2xs.core.database import Connection
@@ -89,9 +90,18 @@ class Said:
 
 
 async def clear(
-    request: Request[Any, Any, Any], web: Web, caller: Principal, needed: Iterable[Permission]
+    request: Request[Any, Any, Any],
+    web: Web,
+    caller: Principal,
+    needed: Iterable[Permission],
+    *,
+    rehearses: bool = False,
+    asks_why: bool = False,
 ) -> Principal:
     """Return the caller as this request may be done, with what the matrix asks for.
+
+    `asks_why`: the route itself refuses a request without a reason, beside its form.
+    `rehearses`: the route knows `dry_run`, so a request that says so changes nothing. Elsewhere the word means nothing.
 
     Raises:
         InvalidInput: no reason, where a row asks for one.
@@ -99,8 +109,10 @@ async def clear(
     """
     terms = {permission: caller.terms_of(permission) for permission in needed}
     said = await what_is_said(request)
-    if said.fields.get("dry_run") is True:
+    if rehearses and said.fields.get("dry_run") is True:
         return replace(caller, reasoned=True, cleared=frozenset(Permission))
+    if asks_why and not said.reason:
+        return caller  # neither reasoned nor cleared
     asked = [permission for permission, found in terms.items() if found is not None and found.reason]
     if asked and not said.reason:
         raise InvalidInput("reason", "say why; the authority matrix asks for it")
@@ -161,8 +173,7 @@ async def what_is_said(request: Request[Any, Any, Any]) -> Said:
     kind = request.headers.get("content-type", "")
     fields: dict[str, Any] = {}
     if kind.startswith(_FORM_TYPES):
-        form = await request.form()
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        fields = _form_fields(await request.form())
     else:
         body = await request.body()
         try:
@@ -179,6 +190,15 @@ async def what_is_said(request: Request[Any, Any, Any]) -> Said:
         fields={name: value for name, value in fields.items() if name not in _NOT_SAID},
         header_reason=request.headers.get(REASON_HEADER, "").strip()[:_LONGEST_REASON],
     )
+
+
+def _form_fields(form: FormMultiDict) -> dict[str, Any]:
+    """Return all that a form says: a field that stands several times says all of its values."""
+    found: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, str):
+            found.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
 async def _use(tx: Connection, web: Web, caller: Principal, said: Said) -> Proposal | None:

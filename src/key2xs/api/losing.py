@@ -1,12 +1,14 @@
-"""How a lost key is blocked from the surfaces: through the safety rules, as every stop is."""
+"""How a lost key is blocked from the surfaces, and found: through the safety rules, as every stop is."""
 
 from key2xs.access import Principal
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict
+from key2xs.core.ids import KeyId
+from key2xs.keys.desk import mishaps
 from key2xs.keys.desk.mishaps import Block
 from key2xs.keys.types import StoredKey
 
-from .revoking import stop
+from .revoking import by_of, stop
 from .web import Web
 
 
@@ -21,3 +23,23 @@ def block_of(web: Web, caller: Principal, reason: str) -> Block:
             return  # it is on its way already; the report stands all the same
 
     return block
+
+
+async def end_found(tx: Connection, web: Web, caller: Principal, key_id: KeyId, reason: str) -> None:
+    """Say that a lost key was found; the stop that its loss asked for and that still waits is taken back.
+
+    A stop that somebody asked for without the loss stands: that it was found says nothing about why.
+
+    Raises:
+        NotFound: there is no such key.
+        Conflict: it was not reported lost.
+    """
+    report, kills = await mishaps.open_report(tx, key_id), web.services.kills
+    if report is not None and report.kind == "lost":
+        waiting = [kill for kill in await kills.open(tx) if kill.subject == f"key:{key_id}"]
+        for kill in waiting:
+            if kill.state == "waiting" and kill.asked_at == report.told_at:
+                await kills.withdraw(tx, kill.id, by=by_of(caller), at=web.now, found=True)
+    await mishaps.end_report(
+        tx, web.services.key_desk, key_id, "found", reason=reason, actor=caller.actor, at=web.now
+    )

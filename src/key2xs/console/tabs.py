@@ -12,7 +12,10 @@ from key2xs.access import Permission, Principal
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One entry of the navigation. `thumb`: its rank on a phone; the lowest come first."""
+    """One entry of the navigation.
+
+    `thumb`: its rank on a phone; the lowest come first. `unless`: the entry whose page leads there, for those who have it.
+    """
 
     name: str
     href: str
@@ -21,6 +24,7 @@ class Tab:
     permission: Permission
     group: str
     thumb: int = 9
+    unless: str = ""
 
 
 NOW: Final = "Now"
@@ -35,16 +39,17 @@ TABS: Final = (
     Tab("why", "/why", "Why not?", "why", Permission.POLICY_DECISION_EXPLAIN, NOW, 3),
     Tab("permits", "/permits", "Permits", "permit", Permission.WORK_PERMIT_READ, WORK, 2),
     Tab("companies", "/companies", "Companies", "company", Permission.IDENTITY_COMPANY_READ, WORK),
-    Tab("desk", "/desk", "Key desk", "key", Permission.KEYS_CUSTODY_CHANGE, LOCKS, 5),
-    Tab("keys_out", "/keys-out", "Keys out", "key", Permission.KEYS_KEY_READ, LOCKS, 8),
+    Tab("desk", "/desk", "Key desk", "desk", Permission.KEYS_CUSTODY_CHANGE, LOCKS, 5),
+    # Whoever works at the desk finds the list there.
+    Tab("keys_out", "/keys-out", "Keys out", "desk", Permission.KEYS_KEY_READ, LOCKS, 8, unless="desk"),
     Tab("keys", "/keys", "Keys", "key", Permission.KEYS_KEY_READ, LOCKS, 5),
     Tab("points", "/access-points", "Access points", "door", Permission.PLANT_CYLINDER_READ, LOCKS, 6),
-    Tab("outage", "/outage", "Without a system", "triangle", Permission.SYSTEM_STATUS_READ, SITE),
+    Tab("outage", "/outage", "Without a system", "plug", Permission.SYSTEM_STATUS_READ, SITE),
     Tab("sealed", "/sealed", "Emergency keys", "key", Permission.KEYS_KEY_READ, SITE),
     Tab("adoption", "/adoption", "Adoption", "rollout", Permission.KEYS_ADOPTION_READ, SITE),
     Tab("rollout", "/rollout", "Roll-out", "rollout", Permission.KEYS_ADOPTION_READ, SITE),
     Tab("history", "/history", "History", "clock", Permission.IDENTITY_HISTORY_READ, SITE),
-    Tab("administration", "/administration", "Administration", "person", Permission.ACCESS_MATRIX_READ, SITE),
+    Tab("administration", "/administration", "Administration", "gear", Permission.ACCESS_MATRIX_READ, SITE),
 )
 
 _UNDER_THE_THUMB: Final = 4  # and *More*
@@ -61,7 +66,9 @@ class Navigation:
 
 def navigation_of(caller: Principal) -> Navigation:
     """Return what an account may open, by group for wide screens and by use for phones."""
-    mine = [tab for tab in TABS if caller.may(tab.permission)]
+    open_to = [tab for tab in TABS if caller.may(tab.permission)]
+    names = {tab.name for tab in open_to}
+    mine = [tab for tab in open_to if tab.unless not in names]
     groups = dict.fromkeys(tab.group for tab in mine)
     by_use = sorted(mine, key=lambda tab: tab.thumb)
     return Navigation(

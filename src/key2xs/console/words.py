@@ -115,7 +115,9 @@ EVENT_CLASSES: Final[Mapping[str, Status]] = {
     "expected": Status("expected", "good", "check"),
     "refused": Status("refused by the lock", "quiet", "square"),
     "after_end": Status("after its end", "warn", "clock", "The key could not be told in time."),
-    "legacy": Status("right from before Key2XS", "info", "ring", "On a key not adopted, or kept on one that is."),
+    "legacy": Status(
+        "right from before Key2XS", "info", "ring", "On a key not adopted, or kept on one that is."
+    ),
     "undated": Status("time not known", "warn", "half", "The lock had no clock, or it had stopped."),
     "unexplained": Status("unexplained", "bad", "triangle", "No permit, duty or request explains it."),
     "other": Status("other", "quiet", "ring"),

@@ -15,7 +15,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import NotFound
 from key2xs.core.ids import CylinderId, GrantId, PermitId, PersonId
 from key2xs.core.sql import load_queries
-from key2xs.core.tri import NO, UNKNOWN, Tri
+from key2xs.core.tri import UNKNOWN, Tri
 from key2xs.ledger import Entry, Ledger
 from key2xs.plant.service import cylinder_facts
 from key2xs.plant.types import CylinderFacts
@@ -238,7 +238,10 @@ class Holding:
     ) -> dict[CylinderId, Ruling]:
         at = ending.at
         here = {c: facts for c, facts in cylinders.items() if facts.safety_role in _LAST_HOLDER}
-        if not here or not await self._has_key(tx, lease.person_id, at):
+        # A key opens the locks of its own maker only; somebody who has none for a lock loses nothing, and is no other.
+        mine = await self._keys.can_carry(tx, lease.person_id, here, at)
+        here = {c: facts for c, facts in here.items() if c in mine}
+        if not here:
             return {}
         if firm:
             # Two who lose it at one time come one after the other: the second one sees that the first is gone.
@@ -248,19 +251,15 @@ class Holding:
         for row in await tx.fetch(_SQL["other_holders"], sorted(here), lease.person_id, at):
             others[CylinderId(row["cylinder_id"])].add(PersonId(row["person_id"]))
         can = {
-            person: await self._has_key(tx, person, at)
+            person: await self._keys.can_carry(tx, person, here, at)
             for person in {person for people in others.values() for person in people}
         }
         return {
             c: stays_with_last_holder(
-                on_duty=True, others=[person for person in others[c] if can[person]], ending=ending
+                on_duty=True, others=[person for person in others[c] if c in can[person]], ending=ending
             )
             for c in here
         }
-
-    async def _has_key(self, tx: Connection, person_id: PersonId, at: datetime) -> bool:
-        key = await self._keys.key_of(tx, person_id, at)
-        return bool(key.id) and key.blocked == NO
 
 
 async def held_leases(tx: Connection) -> list[Lease]:

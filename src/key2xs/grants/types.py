@@ -1,5 +1,6 @@
 """The nouns of the grants room."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
@@ -133,4 +134,10 @@ class KeyFacts(Protocol):
 
     async def key_of(self, tx: Connection, person_id: PersonId, at: datetime) -> Key:
         """Return the key that would carry a grant of this person, or one that stands for having none."""
+        ...
+
+    async def can_carry(
+        self, tx: Connection, person_id: PersonId, cylinders: Collection[CylinderId], at: datetime
+    ) -> frozenset[CylinderId]:
+        """Return which of these cylinders a key of this person that works could open."""
         ...

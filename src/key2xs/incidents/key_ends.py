@@ -1,12 +1,13 @@
 """Ending a key: blocking it and taking it back, without taking from safety what a rule keeps (S1, S3, S4)."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict
 from key2xs.core.ids import KeyId, PersonId
-from key2xs.grants.holding import Kept, held_leases
-from key2xs.grants.mass import Affected, MassActions
+from key2xs.grants.holding import Kept
+from key2xs.grants.mass import Affected, MassActions, is_emergency
 from key2xs.keys.custody import Custody
 from key2xs.keys.kill import Kill as Narrow
 from key2xs.keys.registry import Registry
@@ -86,15 +87,31 @@ class KeyEnds:
     async def block_when_free(
         self, tx: Connection, key_id: KeyId, *, reason: str, actor: str, at: datetime
     ) -> bool:
-        """Block a key once no rule keeps anything of its holder's; tells whether the matter is closed."""
+        """Block a key once no rule keeps anything that only it carries; tells whether the matter is closed.
+
+        Until then nothing new goes onto it: what its holder was given since ends as the rest did.
+        """
         key = await self._registry.get_key(tx, key_id)
         holder = await self._custody.holder_at(tx, key_id, at)
-        if holder is not None and any(lease.person_id == holder for lease in await held_leases(tx)):
-            return False
+        if holder is not None:
+            here = await self._only_here(tx, key, holder, at)
+            if any(lease.hold is not None for lease in here.leases):
+                await self._end_newer(tx, key_id, here, reason=reason, actor=actor, at=at)
+                return False
         if key.blocked_at is None and not key.emergency:
             await self._custody.block(tx, key_id, reason=reason, actor=actor, at=at)
             await self._narrow.narrow_key(tx, key_id, at)
         return True
+
+    async def _end_newer(
+        self, tx: Connection, key_id: KeyId, here: Affected, *, reason: str, actor: str, at: datetime
+    ) -> None:
+        newer = Affected(
+            tuple(lease for lease in here.leases if lease.hold is None and not is_emergency(lease)), ()
+        )
+        if newer.leases:
+            await self._mass.end_all(tx, newer, subject=f"key:{key_id}", reason=reason, actor=actor, at=at)
+            await self._narrow.narrow_persons(tx, newer.persons, at)
 
     async def require_free(self, tx: Connection, key: StoredKey, at: datetime) -> None:
         """Refuse to take a key back, or to pass it on, while a rule keeps something that only this key carries.
@@ -117,11 +134,23 @@ class KeyEnds:
         return (await self._mass.would_keep(tx, affected, at)).kept
 
     async def _only_here(self, tx: Connection, key: StoredKey, holder: PersonId, at: datetime) -> Affected:
-        keys = await self._custody.keys_of(tx, holder, at)
-        if any(
-            each.id != key.id and each.blocked_at is None and not each.deleted and not each.emergency
-            for each in keys
-        ):
+        others = {
+            each.system_id
+            for each in await self._custody.keys_of(tx, holder, at)
+            if each.id != key.id and _carries(each)
+        }
+        if key.system_id in others:
             return Affected((), ())  # what the holder may do goes on with the other key
         affected = await self._mass.look(tx, [holder])
-        return Affected((*affected.leases, *affected.spared), ())
+        leases = (*affected.leases, *affected.spared)
+        if others:
+            # A key of another system opens none of this one's locks; what that one opens goes on with it.
+            ours = await self._registry.locked_by(tx, key.system_id, {c for x in leases for c in x.cylinders})
+            parts = [(lease, lease.cylinders & ours) for lease in leases]
+            leases = tuple(replace(lease, cylinders=part) for lease, part in parts if part)
+        return Affected(leases, ())
+
+
+def _carries(key: StoredKey) -> bool:
+    """Tell whether a key can carry what its holder may do: in use, written by us, and not for emergencies only."""
+    return key.adopted_at is not None and key.blocked_at is None and not key.deleted and not key.emergency

@@ -147,8 +147,10 @@ class Kills:
             raise NotAllowed("you asked for it: a shift leader says go, or it goes when the time is up")
         return await self._finish(tx, kill, at, by)
 
-    async def withdraw(self, tx: Connection, kill_id: UUID, *, by: By, at: datetime) -> Waiting:
-        """Take back what one asked for.
+    async def withdraw(
+        self, tx: Connection, kill_id: UUID, *, by: By, at: datetime, found: bool = False
+    ) -> Waiting:
+        """Take back what one asked for; with `found` it was asked for over a lost key, which is there again.
 
         Raises:
             NotFound: no such kill.
@@ -156,7 +158,7 @@ class Kills:
             NotAllowed: somebody else asked.
         """
         kill = await self._lock(tx, kill_id)
-        if by.user_id is None or by.user_id != kill.asked_user:
+        if not found and (by.user_id is None or by.user_id != kill.asked_user):
             raise NotAllowed("only whoever asked for it takes it back")
         entry = await self._tell(tx, "withdraw", kill.subject, kill.people, by.actor, at, kill=str(kill.id))
         await tx.execute(_SQL["set_kill"], kill.id, "withdrawn", by.actor, at, at, entry)

@@ -101,7 +101,7 @@ PLAYBOOK: Final[Mapping[Kind, Play]] = {
         "this",
         "Without Key2XS",
         (
-            "No access is given, ended or made longer; kills and blocks have to be made in the maker's own tool.",
+            "No access is given, ended or made longer; blocks have to be made in the maker's own tool.",
             "Nobody is warned.",
         ),
         ("Keys work until what is in them runs out: the times on the last printed page.",),

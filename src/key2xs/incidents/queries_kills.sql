@@ -27,3 +27,13 @@ WHERE id = $1
 -- name: second_person
 -- A second person stands for it too.
 UPDATE incident_kill SET two_people = true, entry = $2 WHERE id = $1
+
+-- name: insert_notice
+-- Somebody at work lost their identity: done already, told at once.
+INSERT INTO incident_kill (id, what, subject, people, reason, two_people, asked_by, asked_at, proceeds_at, state,
+    ended_at, entry)
+VALUES ($1, $2, $3, $4, $5, false, $6, $7, $7, 'done', $7, $8)
+
+-- name: notices
+-- What was told at once since an instant, the newest first.
+SELECT * FROM incident_kill WHERE asked_by = $1 AND state = 'done' AND asked_at > $2 ORDER BY asked_at DESC, id DESC LIMIT 200

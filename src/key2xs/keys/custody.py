@@ -1,6 +1,6 @@
 """Who was handed which key, with certainty and in both times: when it was so, and when we knew."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict
-from key2xs.core.ids import KeyId, PersonId, new_id
+from key2xs.core.ids import CylinderId, KeyId, PersonId, new_id
 from key2xs.core.sql import load_queries
 from key2xs.core.tri import Tri
 from key2xs.ledger import Entry, Lane, Ledger
@@ -222,6 +222,14 @@ class Custody:
             return Key(id="", kind="none", blocked="no")
         blocked: Tri = "yes" if _is_blocked(keys[0], at) else "no"
         return Key(id=str(keys[0].id), kind=str(keys[0].kind), blocked=blocked)
+
+    async def can_carry(
+        self, tx: Connection, person_id: PersonId, cylinders: Collection[CylinderId], at: datetime
+    ) -> frozenset[CylinderId]:
+        """Tell the safety rules which cylinders a person's keys that are not blocked could open: their makers' own."""
+        systems = {key.system_id for key in await self.keys_of(tx, person_id, at) if not _is_blocked(key, at)}
+        parts = [await self._registry.locked_by(tx, system, cylinders) for system in sorted(systems)]
+        return frozenset[CylinderId]().union(*parts)
 
     async def block(
         self, tx: Connection, key_id: KeyId, *, reason: str, actor: str, at: datetime

@@ -18,3 +18,15 @@ GROUP BY cylinder_id
 SELECT system.name, system.vendor, cursor.pulled_at AS log_read_at, system.inventory_at AS listed_at,
     system.visibility_complete, system.interface
 FROM key_system AS system LEFT JOIN key_cursor AS cursor ON cursor.system_id = system.id ORDER BY system.name
+
+-- name: edited_elsewhere
+-- Keys that may hold a program which nobody here wrote, found after one of ours; what was taken over is none.
+SELECT key.id AS key_id, key.stamp, max(found.written_at) AS found_at
+FROM key_program AS found JOIN key_key AS key ON key.id = found.key_id LEFT JOIN key_kept AS kept ON kept.key_id = key.id
+WHERE found.origin = 'found' AND found.gone_at IS NULL AND key.adopted_at IS NOT NULL
+    AND found.program IS DISTINCT FROM kept.program
+    AND EXISTS (
+        SELECT 1 FROM key_program AS ours
+        WHERE ours.key_id = found.key_id AND ours.origin = 'ours' AND ours.number < found.number
+    )
+GROUP BY key.id, key.stamp ORDER BY found_at DESC, key.stamp LIMIT $1

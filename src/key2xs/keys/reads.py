@@ -39,6 +39,15 @@ class StuckKey:
 
 
 @dataclass(frozen=True, slots=True)
+class EditedKey:
+    """A key that may hold what was put on it in the vendor's own tool."""
+
+    key_id: KeyId
+    stamp: str
+    found_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class KeyOut:
     """A key that somebody has."""
 
@@ -82,6 +91,11 @@ async def unfinished_keys(tx: Connection, *, limit: int = MOST_ROWS) -> list[Stu
     """Return keys whose newest program is not proven on them, or that are stuck; the newest wish first."""
     rows = await tx.fetch(_SQL["list_targets"], limit)
     return [StuckKey(row["stamp"], target_of(row)) for row in rows]
+
+
+async def edited_elsewhere(tx: Connection, *, limit: int = MOST_ROWS) -> list[EditedKey]:
+    """Return keys that somebody changed in the vendor's own tool after us, until that is proven gone; newest first."""
+    return [EditedKey(**row) for row in await tx.fetch(_READS["edited_elsewhere"], limit)]
 
 
 async def keys_out(tx: Connection, at: datetime) -> list[KeyOut]:

@@ -8,7 +8,7 @@ import asyncpg
 
 from key2xs.core.database import Connection, Database
 from key2xs.core.errors import CallFailed, Conflict, NotFound
-from key2xs.core.ids import KeyId, KeySystemId, new_id, parse_id
+from key2xs.core.ids import CylinderId, KeyId, KeySystemId, new_id, parse_id
 from key2xs.core.sql import load_queries
 from key2xs.ledger import Entry, Ledger
 
@@ -130,6 +130,13 @@ class Registry:
     ) -> list[StoredKey]:
         """Return keys by stamp, those whose stamp begins with `text` if given."""
         return [key_of(row) for row in await tx.fetch(_SQL["list_keys"], text, limit)]
+
+    async def locked_by(
+        self, tx: Connection, system_id: KeySystemId, cylinders: Iterable[CylinderId]
+    ) -> frozenset[CylinderId]:
+        """Return which of these cylinders are locks of a key system: no other system's key opens them."""
+        rows = await tx.fetch(_SQL["locks_of_cylinders"], system_id, sorted(cylinders))
+        return frozenset(CylinderId(row["cylinder_id"]) for row in rows)
 
     async def _new_keys(self, tx: Connection, system_id: KeySystemId, keys: Iterable[VendorKey]) -> list[Any]:
         known = {row["external_id"]: row for row in await tx.fetch(_SQL["keys_of_system"], system_id)}

@@ -42,7 +42,7 @@ async def _provision(night: Night) -> None:
 
 async def _resume(night: Night) -> None:
     night.time.beating = True
-    await night.time.advance(MINUTE)
+    await night.time.advance(2 * MINUTE)
     status = await night.machine.get("/api/v1/status")
     night.book.expect("source-is-back", "yes", status["permit_sources"][0]["feed_ok"])
     night.book.expect("decided-on-fresh-facts", ["active"], await night.states(night.cast.newcomer))

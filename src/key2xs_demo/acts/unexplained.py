@@ -15,7 +15,7 @@ def plan(night: Night) -> None:
 async def _open(night: Night) -> None:
     place = night.cast.online_place
     await night.twin.act("unexplained_opening", lock=place.marking, how="unknown_key")
-    await night.time.advance(MINUTE)
+    await night.time.advance(2 * MINUTE)
     found = await night.machine.get("/api/v1/openings", cylinder=place.marking)
     seen = [(at_site(datetime.fromisoformat(each["occurred_at"])), each["class"]) for each in found["items"]]
     night.book.check(

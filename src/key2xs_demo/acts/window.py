@@ -30,7 +30,7 @@ async def _early(night: Night) -> None:
     night.book.expect(
         "refused-outside-the-window", False, await night.open(night.cast.early_bird, night.cast.early_panel)
     )
-    await night.time.advance(MINUTE)
+    await night.time.advance(2 * MINUTE)
     found = await night.machine.get("/api/v1/openings", key=night.cast.early_bird.stamp)
     night.book.expect(
         "attempt-outside-the-window-classed", ["refused"], [each["class"] for each in found["items"]]

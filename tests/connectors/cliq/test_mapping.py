@@ -201,3 +201,26 @@ def test_a_schedule_only_narrows() -> None:
     assert mornings.narrower_than(days)
     assert nights.wider_than(days)
     assert days.wider_than(nights)
+
+
+def test_a_block_that_was_taken_out_again_proves_nothing() -> None:
+    def job(name: str, kind: str, state: str, hour: int) -> wire.Job:
+        at = AT + timedelta(hours=hour)
+        done = at if state == "done" else None
+        return wire.Job(
+            id=name,
+            programming_key="p1",
+            made_at=AT,
+            tasks=[wire.Task(1, kind, "c1", "k1", state, done, done)],
+        )
+
+    def states(*jobs: wire.Job) -> list[str]:
+        return [str(visit.state) for visit in mapping.block_visits(jobs, "k1")]
+
+    block = job("a", "block", "done", 1)
+    assert states(block) == ["done"]
+    assert states(block, job("b", "unblock", "done", 2)) == ["failed"]
+    assert states(block, job("b", "unblock", "waiting", 2)) == ["loaded"]
+    assert states(block, job("b", "unblock", "failed", 2)) == ["done"]
+    again = job("c", "block", "done", 3)
+    assert states(again, job("b", "unblock", "done", 2), block) == ["done", "failed"]

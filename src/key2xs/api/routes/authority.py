@@ -88,6 +88,7 @@ async def authority_csv(web: WebPart) -> str:
 @post(
     "/api/v1/authority",
     permission=Permission.ACCESS_MATRIX_CHANGE,
+    rehearses=True,
     status_code=202,
     tags=["access"],
     summary="Propose another authority matrix",

@@ -67,7 +67,8 @@ async def switch_writes(
         await web.services.connections.switch(
             tx, found.id, writes=data.writes, reason=data.reason, actor=caller.actor, at=web.now
         )
-        return _plain(await web.services.connections.get(tx, name))
+        shown: dict[str, Any] = _plain(await web.services.connections.get(tx, name))
+        return shown
 
     return await perform(web, request, caller, work)
 
@@ -90,7 +91,8 @@ async def release_brake(
         await web.services.brake.release(
             tx, found.id, keys=data.keys, actor=caller.actor, reason=data.reason, at=web.now
         )
-        return _plain(await web.services.connections.get(tx, name))
+        shown: dict[str, Any] = _plain(await web.services.connections.get(tx, name))
+        return shown
 
     return await perform(web, request, caller, work)
 

@@ -235,7 +235,7 @@ async def overdue(web: WebPart) -> CustodyList:
     return CustodyList(web.now, [_line(each, web.now) for each in found])
 
 
-@post("/api/v1/custody/shift-transfer", permission=Permission.KEYS_CUSTODY_CHANGE, status_code=200,
+@post("/api/v1/custody/shift-transfer", permission=Permission.KEYS_CUSTODY_CHANGE, rehearses=True, status_code=200,
       tags=["custody"], summary="Hand a team's keys to the next team")  # fmt: skip
 async def shift_transfer(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, data: JSONBody[ShiftChange]

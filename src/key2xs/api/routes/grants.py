@@ -124,6 +124,7 @@ async def grant(web: WebPart, grant: Id) -> GrantOut:
 @post(
     "/api/v1/revoke",
     permission=(Permission.GRANTS_LEASE_READ,),
+    rehearses=True,
     status_code=200,
     tags=["grants"],
     summary="Revoke a grant, a key, a person or a company",

@@ -21,7 +21,7 @@ from key2xs.core.ids import CylinderId
 from key2xs.grants.standing import undecided
 from key2xs.keys.desk.findings import open_findings
 from key2xs.keys.desk.lists import overdue
-from key2xs.keys.reads import exposed_keys, unfinished_keys
+from key2xs.keys.reads import edited_elsewhere, exposed_keys, unfinished_keys
 from key2xs.keys.types import EventClass, StoredEvent
 from key2xs.ledger import ReadEntry
 from key2xs.plant import get_cylinder
@@ -96,7 +96,7 @@ async def openings(
 
 @get("/api/v1/alarms", permission=Permission.KEYS_EVENT_READ, tags=["system"], summary="What wants a person")
 async def alarms(web: WebPart) -> AlarmList:
-    """Openings nobody can explain, keys without bound, keys that are stuck, silent sources, failing decisions."""
+    """Openings nobody can explain, keys without bound, stuck or changed elsewhere, silent sources, failing decisions."""
     async with web.services.database.read() as tx:
         return AlarmList(await alarms_of(tx, web))
 
@@ -163,6 +163,15 @@ async def alarms_of(tx: Connection, web: Web) -> list[Alarm]:
         )
         for each in await unfinished_keys(tx)
         if each.target.problem
+    ]
+    found += [
+        Alarm(
+            "edited_elsewhere",
+            f"key {each.stamp} was changed in the vendor's own tool",
+            f"key:{each.key_id}",
+            each.found_at,
+        )
+        for each in await edited_elsewhere(tx)
     ]
     found += [
         Alarm("key_overdue", f"key {each.key.stamp} is overdue", f"key:{each.key.id}", each.due_at)

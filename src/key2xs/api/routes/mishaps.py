@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 
 from key2xs.access import Permission
 from key2xs.api.acts import perform
-from key2xs.api.losing import block_of
+from key2xs.api.losing import block_of, end_found
 from key2xs.api.paging import Name
 from key2xs.api.routes.custody import CustodyOut, custody_of
 from key2xs.api.web import CallerPart, WebPart
@@ -72,9 +72,7 @@ async def found(
 
     async def work(tx: Connection) -> CustodyOut:
         key = await web.services.registry.get_key(tx, name)
-        await mishaps.end_report(
-            tx, web.services.key_desk, key.id, "found", reason=data.reason, actor=caller.actor, at=web.now
-        )
+        await end_found(tx, web, caller, key.id, data.reason)
         return await custody_of(tx, web, str(key.id))
 
     return await perform(web, request, caller, work)
@@ -90,10 +88,14 @@ async def found(
 async def broken(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name, data: JSONBody[Why]
 ) -> Response[CustodyOut]:
-    """The key lies at the desk; whoever had it has it no more, and everything on it is removed."""
+    """The key lies at the desk; whoever had it has it no more, and everything on it is removed.
+
+    Refused while a safety rule keeps what only this key carries: hand out another key to the same person first.
+    """
 
     async def work(tx: Connection) -> CustodyOut:
         key = await web.services.registry.get_key(tx, name)
+        await web.services.key_ends.require_free(tx, key, web.now)
         await mishaps.report_broken(
             tx, web.services.key_desk, key.id, reason=data.reason, actor=caller.actor, at=web.now
         )

@@ -227,7 +227,7 @@ async def end_hold(web: WebPart, caller: CallerPart, hold: Id, data: JSONBody[Wh
 
 
 async def make_code(tx: Connection, web: Web, caller: CallerPart, person_id: PersonId) -> CodeOut:
-    """Make a code for somebody known.
+    """Make a code for somebody known, and leave a trace that this person sees: the code opens all of their page.
 
     Raises:
         NotFound: nobody has this id.
@@ -236,6 +236,7 @@ async def make_code(tx: Connection, web: Web, caller: CallerPart, person_id: Per
     if caller.kind != "session":
         raise NotAllowed("a person signs in for this; a token is nobody")
     await web.identity.person_facts(tx, person_id, web.now)
+    await web.access.looks.code(tx, person_id, caller, at=web.now)
     return CodeOut(await web.access.codes.make(tx, person_id, caller), 10)
 
 

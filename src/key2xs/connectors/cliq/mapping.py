@@ -316,12 +316,20 @@ def _clock(minutes: int) -> str:
 
 
 def block_visits(jobs: Iterable[wire.Job], key: str) -> tuple[BlockVisit, ...]:
-    """Return the visits that block one key, newest job first. A task in a state we do not know is on its way."""
-    states = {state.value: state for state in VisitState}
+    """Return the visits that block one key, newest job first. A task in a state we do not know is on its way.
+
+    Somebody may take the block out of a cylinder again in the vendor's own tool: then the visit proves nothing.
+    """
+    jobs = list(jobs)
+    undone: dict[str, list[wire.Task]] = {}
+    for job in jobs:
+        for task in job.tasks:
+            if task.key == key and task.kind != "block" and task.state != VisitState.FAILED:
+                undone.setdefault(task.cylinder, []).append(task)
     return tuple(
         BlockVisit(
             lock=task.cylinder,
-            state=states.get(task.state, VisitState.LOADED),
+            state=_visit_state(task, undone.get(task.cylinder, ())),
             programming_key=job.programming_key,
             made_at=job.made_at,
             done_at=task.done_at,
@@ -331,6 +339,18 @@ def block_visits(jobs: Iterable[wire.Job], key: str) -> tuple[BlockVisit, ...]:
         for task in job.tasks
         if task.key == key and task.kind == "block"
     )
+
+
+def _visit_state(task: wire.Task, undone: Iterable[wire.Task]) -> VisitState:
+    state = {each.value: each for each in VisitState}.get(task.state, VisitState.LOADED)
+    if state is not VisitState.DONE:
+        return state
+    for other in undone:
+        if other.state != VisitState.DONE:
+            return VisitState.LOADED  # on its round; nobody knows whether it came after ours
+        if task.done_at is None or other.done_at is None or other.done_at >= task.done_at:
+            return VisitState.FAILED  # the cylinder has to be visited once more
+    return state
 
 
 def lock_event(event: wire.Event) -> LockEvent | None:

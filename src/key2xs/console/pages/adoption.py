@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Final
+from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -23,6 +24,7 @@ from key2xs.plant import get_zone, set_zone_mode
 
 _HERE: Final = "/adoption"
 _ROLLOUT: Final = "/rollout"
+_SHORTEST_REASON: Final = 3
 _LONGEST: Final = 500
 
 
@@ -111,7 +113,7 @@ async def adopt(request: Asked, stamp: FromPath[str]) -> Response[str] | Redirec
         await adopt_one(tx, web.services.ledger, found, actor=caller.actor, at=web.now)
         return "adopted"
 
-    return await _do(request, act, back=f"/keys/{stamp}")
+    return await _do(request, act, back=f"/keys/{quote(stamp, safe='')}")
 
 
 @get(_ROLLOUT, permission=Permission.KEYS_ADOPTION_READ, include_in_schema=False)
@@ -143,13 +145,20 @@ async def ask_switch(request: Asked, zone: FromPath[UUID]) -> Response[str]:
     return await _switch(request, ZoneId(zone))
 
 
-@post("/zones/{zone:uuid}/switch", permission=Permission.PLANT_ZONE_SWITCH, include_in_schema=False)
+@post(
+    "/zones/{zone:uuid}/switch",
+    permission=Permission.PLANT_ZONE_SWITCH,
+    asks_why=True,
+    include_in_schema=False,
+)
 async def switch(request: Asked, zone: FromPath[UUID]) -> Response[str] | Redirect:
     """Propose a mode, or go back to *observe* at once."""
     web, caller, form = web_of(request), require_person(await signed_in(request)), await form_of(request)
     zone_id, mode, reason = ZoneId(zone), form.get("mode", ""), form.get("reason", "")[:_LONGEST]
 
     async def act(tx: Connection) -> str:
+        if len(reason) < _SHORTEST_REASON:
+            raise InvalidInput("reason", "say in a few words why")
         require(caller, Permission.PLANT_ZONE_SWITCH)
         found = await get_zone(tx, zone_id)
         if found.mode == mode:

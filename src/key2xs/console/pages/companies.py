@@ -59,7 +59,12 @@ async def ask_end(request: Asked, name: FromPath[str]) -> Response[str]:
     return await _ask(request, name)
 
 
-@post("/companies/{name:str}/end", permission=Permission.GRANTS_SET_PROPOSE, include_in_schema=False)
+@post(
+    "/companies/{name:str}/end",
+    permission=Permission.GRANTS_SET_PROPOSE,
+    asks_why=True,
+    include_in_schema=False,
+)
 async def end(request: Asked, name: FromPath[str]) -> Response[str] | Redirect:
     """Propose it; a second person confirms."""
     web, caller, form = web_of(request), await signed_in(request), await form_of(request)

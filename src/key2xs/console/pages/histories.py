@@ -26,7 +26,13 @@ async def history_form(request: Asked) -> Response[str]:
     return await _show(request, {}, "")
 
 
-@post("/history", permission=Permission.IDENTITY_HISTORY_READ, status_code=200, include_in_schema=False)
+@post(
+    "/history",
+    permission=Permission.IDENTITY_HISTORY_READ,
+    asks_why=True,
+    status_code=200,
+    include_in_schema=False,
+)
 async def history(request: Asked) -> Response[str]:
     """Open a history, and leave the trace."""
     web, caller, form = web_of(request), await signed_in(request), await form_of(request)

@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from key2xs.access import Permission, Principal
-from key2xs.api.losing import block_of
+from key2xs.api.losing import block_of, end_found
 from key2xs.api.web import Web, web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
 from key2xs.console.people import look_up
@@ -84,6 +84,7 @@ def _do_route(word: str) -> Any:
     @post(
         f"/keys/{{stamp:str}}/{word}",
         permission=Permission.KEYS_CUSTODY_CHANGE,
+        asks_why=True,
         include_in_schema=False,
         name=f"do-{word}",
     )
@@ -154,16 +155,21 @@ async def _lost(tx: Connection, web: Web, caller: Principal, key: KeyId, given: 
 
 
 async def _broken(tx: Connection, web: Web, caller: Principal, key: KeyId, _given: str, reason: str) -> None:
+    # Else one person's word would take the key that a lock box or the last holder on shift needs.
+    await web.services.key_ends.require_free(tx, await web.services.registry.get_key(tx, key), web.now)
     await mishaps.report_broken(tx, web.services.key_desk, key, reason=reason, actor=caller.actor, at=web.now)
 
 
-def _end(ended_as: Literal["found", "repaired"]) -> "_Act":
-    async def end(tx: Connection, web: Web, caller: Principal, key: KeyId, _given: str, reason: str) -> None:
-        await mishaps.end_report(
-            tx, web.services.key_desk, key, ended_as, reason=reason, actor=caller.actor, at=web.now
-        )
+async def _found(tx: Connection, web: Web, caller: Principal, key: KeyId, _given: str, reason: str) -> None:
+    await end_found(tx, web, caller, key, reason)
 
-    return end
+
+async def _repaired(
+    tx: Connection, web: Web, caller: Principal, key: KeyId, _given: str, reason: str
+) -> None:
+    await mishaps.end_report(
+        tx, web.services.key_desk, key, "repaired", reason=reason, actor=caller.actor, at=web.now
+    )
 
 
 async def _replace(tx: Connection, web: Web, caller: Principal, key: KeyId, given: str, reason: str) -> None:
@@ -184,9 +190,9 @@ _Act = Callable[[Connection, Web, Principal, KeyId, str, str], Awaitable[None]]
 _ACTS: Final[dict[str, _Act]] = {
     "transfer": _transfer,
     "lost": _lost,
-    "found": _end("found"),
+    "found": _found,
     "broken": _broken,
-    "repaired": _end("repaired"),
+    "repaired": _repaired,
     "replace": _replace,
     "due": _due,
 }

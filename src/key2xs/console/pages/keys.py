@@ -115,7 +115,7 @@ async def take_back(request: Asked, stamp: FromPath[str]) -> Response[str] | Red
     return await _do(request, stamp, "take-back", act)
 
 
-@post("/keys/{stamp:str}/block", permission=Permission.KEYS_KEY_BLOCK, include_in_schema=False)
+@post("/keys/{stamp:str}/block", permission=Permission.KEYS_KEY_BLOCK, asks_why=True, include_in_schema=False)
 async def block(request: Asked, stamp: FromPath[str]) -> Response[str] | Redirect:
     """Block the key."""
     web, caller, form = web_of(request), await signed_in(request), await form_of(request)

@@ -33,7 +33,7 @@ async def requests(request: Asked) -> Response[str]:
     return await _list(request)
 
 
-@post("/requests", permission=Permission.GRANTS_REQUEST_ASK, include_in_schema=False)
+@post("/requests", permission=Permission.GRANTS_REQUEST_ASK, asks_why=True, include_in_schema=False)
 async def ask(request: Asked) -> Response[str] | Redirect:
     """Ask for access, for oneself or another."""
     web, caller, form = web_of(request), require_person(await signed_in(request)), await form_of(request)

@@ -13,6 +13,7 @@ from key2xs.grants.holding import held_leases
 from key2xs.grants.types import Lease
 from key2xs.incidents.inside import Question, everybody_inside
 from key2xs.incidents.kill_types import Waiting, at_work
+from key2xs.incidents.notices import notices
 from key2xs.incidents.watches import Watch
 from key2xs.keys.reads import keys_of_people
 from key2xs.plant import find_access_point
@@ -97,6 +98,8 @@ class SafetyNow:
     missed: tuple[WatchLine, ...]
     missed_permits: tuple[MissedLine, ...]
     stops: tuple[StopLine, ...]
+    told: tuple[StopLine, ...]
+    """What ended at once because an identity did, of people who are still at work."""
     inside: tuple[InsideLine, ...]
     holds: tuple[HoldLine, ...]
     watches: tuple[WatchLine, ...]
@@ -106,17 +109,17 @@ class SafetyNow:
     def count(self) -> int:
         """How much asks for somebody."""
         asked = sum(line.question.answer is None for line in self.inside)
-        return len(self.missed) + len(self.missed_permits) + len(self.stops) + asked
+        return len(self.missed) + len(self.missed_permits) + len(self.stops) + len(self.told) + asked
 
     @property
     def quiet(self) -> bool:
         """Tell whether there is nothing to show."""
-        return not (self.missed or self.missed_permits or self.stops or self.inside or self.holds)
+        return not self.count and not (self.inside or self.holds)
 
 
 async def safety_now(tx: Connection, services: Services, now: datetime, reader: Principal) -> SafetyNow:
     """Read everything about safety for somebody."""
-    stops = await services.kills.open(tx)
+    stops, told = await services.kills.open(tx), await notices(tx, now)
     questions = await services.ways_out.open(tx, now)
     held = await held_leases(tx)
     watches = await services.watches.running(tx)
@@ -125,7 +128,7 @@ async def safety_now(tx: Connection, services: Services, now: datetime, reader: 
         question.access_point_id: await everybody_inside(tx, question.access_point_id, now)
         for question in questions
     }
-    about: set[PersonId | None] = {person for stop in stops for person in stop.people}
+    about: set[PersonId | None] = {person for stop in [*stops, *told] for person in stop.people}
     about |= {question.person_id for question in questions} | {lease.person_id for lease in held}
     about |= {watch.person_id for watch in watches} | {each.person_id for each in missed}
     about |= {person for found in inside.values() for person in found}
@@ -135,6 +138,7 @@ async def safety_now(tx: Connection, services: Services, now: datetime, reader: 
         missed=tuple(line for line in lines if line.watch.missed_at is not None),
         missed_permits=tuple(MissedLine(each, people.of(each.person_id)) for each in missed),
         stops=tuple([await _stop(tx, stop, people, reader, now) for stop in stops]),
+        told=tuple([await _stop(tx, each, people, reader, now) for each in told]),
         inside=tuple([await _inside(tx, question, inside, people) for question in questions]),
         holds=tuple(await _holds(tx, held, people, now)),
         watches=tuple(line for line in lines if line.watch.missed_at is None),

@@ -139,7 +139,7 @@ def may_change_by_itself(why: str) -> bool:
 
 def opens_nothing(reading: dict[str, Any]) -> bool:
     """Tell whether a key holds no right, by plan and by what it acknowledged."""
-    return reading["outside_visible"] and all(
+    return bool(reading["outside_visible"]) and all(
         reading[view] is None or not reading[view]["rights"] for view in ("planned", "on_device")
     )
 
@@ -147,7 +147,8 @@ def opens_nothing(reading: dict[str, Any]) -> bool:
 def _is_settled(reading: dict[str, Any]) -> bool:
     if opens_nothing(reading):
         return True
-    return reading["planned"] == reading["on_device"] and reading["state"] == ProgrammingState.PROGRAMMED
+    agrees: bool = reading["planned"] == reading["on_device"]
+    return agrees and reading["state"] == ProgrammingState.PROGRAMMED
 
 
 def _held(reading: dict[str, Any]) -> Program:

@@ -6,8 +6,9 @@ the end of a grant, standing rights ended on somebody's word, and everything abo
 two people were shown before they switched a zone is counted apart: as many keys as they agreed to, no more.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from key2xs.core.database import Connection, Database
 from key2xs.core.errors import Conflict, InvalidInput, NeedsPerson
@@ -45,9 +46,10 @@ class BulkBrake:
         state = await tx.fetchrow(_SQL["brake_of"], system_id)
         if state is not None and state["stopped_at"] is not None:
             raise NeedsPerson("shift leader", state["why"])
-        counts = await tx.fetchrow(
+        rows = await tx.fetch(
             _SQL["count_bulk"], system_id, now - WINDOW, now, key.id, state["allowed_from"] if state else None
         )
+        counts = rows[0]
         if counts["known"]:
             return  # the same key again, after a lost answer
         covered = (
@@ -133,7 +135,7 @@ class BulkBrake:
         await tx.execute(_SQL["allow_bulk"], system_id, left + keys, at, at + AGREED_FOR, release, entry)
 
 
-def _entry(kind: str, system_id: KeySystemId, actor: str, at: datetime, body: dict[str, object]) -> Entry:
+def _entry(kind: str, system_id: KeySystemId, actor: str, at: datetime, body: Mapping[str, Any]) -> Entry:
     return Entry(
         kind=kind,
         occurred_at=at,
@@ -141,6 +143,6 @@ def _entry(kind: str, system_id: KeySystemId, actor: str, at: datetime, body: di
         actor=actor,
         subjects=(f"key_system:{system_id}",),
         heads=(f"brake:{system_id}",),
-        body=body,  # type: ignore[arg-type]
+        body=body,
         lane=Lane.CONTROL,
     )

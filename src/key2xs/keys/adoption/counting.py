@@ -59,7 +59,8 @@ class PersonShare:
 
 async def share(tx: Connection, at: datetime) -> Share:
     """Return the share of standing access on the whole site."""
-    return Share(**await tx.fetchrow(_SQL["share"], at))
+    rows = await tx.fetch(_SQL["share"], at)
+    return Share(**rows[0])
 
 
 async def share_by_zone(tx: Connection, at: datetime) -> list[ZoneShare]:

@@ -12,11 +12,11 @@ from key2xs.core.database import Connection
 from key2xs.core.ids import KeyId, KeySystemId, PersonId, ZoneId, new_id
 from key2xs.core.sql import load_queries
 from key2xs.grants.lists import people_at
+from key2xs.keys.connected import Connected
 from key2xs.keys.custody import Custody
 from key2xs.keys.planner import Planner
 from key2xs.keys.port import VendorRight
 from key2xs.keys.program import Program
-from key2xs.keys.reconciler import Connected
 from key2xs.keys.registry import Registry
 from key2xs.keys.types import StoredKey
 from key2xs.keys.wire import program_of
@@ -139,10 +139,7 @@ class FirstDifferences:
     async def shown(self, tx: Connection, difference_id: UUID) -> tuple[KeyChange, ...]:
         """Return the changes of a stored difference."""
         lines = await tx.fetchval(_SQL["shown_difference"], difference_id) or []
-        return tuple(
-            KeyChange(**{name: tuple(v) if isinstance(v, list) else v for name, v in line.items()})
-            for line in lines
-        )
+        return tuple(_change_of(line) for line in lines)
 
     async def _kept(
         self,
@@ -240,3 +237,16 @@ def _change(
 
 def _named(locks: Collection[str], marks: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(marks.get(lock, lock) for lock in locks))
+
+
+def _change_of(line: Mapping[str, Any]) -> KeyChange:
+    return KeyChange(
+        key_id=line["key_id"],
+        stamp=line["stamp"],
+        system=line["system"],
+        takes=tuple(line["takes"]),
+        gives=tuple(line["gives"]),
+        elsewhere=tuple(line["elsewhere"]),
+        rights_off=tuple(line["rights_off"]),
+        needs_person=line["needs_person"],
+    )

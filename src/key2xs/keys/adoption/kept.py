@@ -10,10 +10,10 @@ standing rights that would be cut short.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from key2xs.keys.port import VendorRight
-from key2xs.keys.program import EMPTY_PROGRAM, UNLIMITED, Program
+from key2xs.keys.program import EMPTY_PROGRAM, UNLIMITED, OfflineExpiry, Program
 
 CARRIES_STANDING = "carries_standing"
 """Why a grant stays out of a key: it would cut short what the key keeps from before."""
@@ -105,9 +105,9 @@ def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
     return min((at for at in (one, other) if at is not None), default=None)
 
 
-def _shorter(kept: Program, granted: Program):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _shorter(kept: Program, granted: Program) -> OfflineExpiry:
     expiries = [kept.offline_expires_after, granted.offline_expires_after]
-    known = [each for each in expiries if each is not None and each is not UNLIMITED]
+    known = [each for each in expiries if isinstance(each, timedelta)]
     if known:
-        return min(known)  # type: ignore[type-var]
+        return min(known)
     return UNLIMITED if UNLIMITED in expiries else None

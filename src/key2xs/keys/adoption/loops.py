@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from key2xs.core.database import Connection, Database
@@ -54,12 +55,13 @@ class AdoptionLoop:
             running = await self._runs.running(tx)
         due = None
         for run in running:
-            looked = await self._database.transact(
-                lambda tx, r=run: self._runs.batch(tx, r, self._batch, now)
-            )  # type: ignore[misc]
+            looked = await self._database.transact(partial(self._take, run, now))
             if looked:
                 return now
             async with self._database.read() as tx:
                 again = await self._runs.due_at(tx, run)
             due = min((at for at in (due, again) if at is not None), default=None)
         return due
+
+    async def _take(self, run: UUID, now: datetime, tx: Connection) -> int:
+        return await self._runs.batch(tx, run, self._batch, now)

@@ -49,7 +49,10 @@ class ZoneReady:
             ),
             (self.ready < self.listed, f"{self.listed - self.ready} locks must be visited"),
             (self.adopted < self.keys, f"{self.keys - self.adopted} keys that open here are not adopted"),
-            (self.unmapped_permits > 0, f"{self.unmapped_permits} permits name equipment that has no lock"),
+            (
+                self.unmapped_permits > 0,
+                f"{self.unmapped_permits} permit{'s name' if self.unmapped_permits != 1 else ' names'} equipment that has no lock",
+            ),
         ]
         return tuple(text for lacking, text in lacks if lacking)
 

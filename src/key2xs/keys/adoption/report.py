@@ -58,12 +58,12 @@ class InventoryReport:
 
 async def inventory_report(tx: Connection, at: datetime, *, unused_days: int) -> InventoryReport:
     """Read the report; everything in it is of one instant."""
-    counts = await tx.fetchrow(_SQL["report_counts"])
+    counts = dict((await tx.fetch(_SQL["report_counts"]))[0])
     held = await tx.fetch(_SQL["holders"], at)
     left = await who_left(tx, [row["person_id"] for row in held], at)
     return InventoryReport(
         at=at,
-        **dict(counts),
+        **counts,
         unused_days=unused_days,
         lists={
             "keys_without_holder": [dict(row) for row in await tx.fetch(_SQL["without_holder"], at)],

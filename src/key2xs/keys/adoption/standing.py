@@ -83,7 +83,7 @@ class Standing:
 
     async def is_left_alone(self, tx: Connection, key_id: KeyId) -> bool:
         """Tell whether the newest program of a key is somebody else's: then nothing of ours waits to be sent."""
-        return await tx.fetchval(_SQL["newest_origin"], key_id) != "ours"
+        return bool(await tx.fetchval(_SQL["newest_origin"], key_id) != "ours")
 
     async def end(
         self, tx: Connection, key: StoredKey, *, reason: str, actor: str, at: datetime
@@ -185,7 +185,7 @@ class Standing:
                 actor="system:keys",
                 subjects=(key.subject, f"key_system:{key.system_id}"),
                 heads=(f"standing:{key.id}",),
-                body={"kept": program_json(after), "new": sorted(new), "gone": sorted(gone)},
+                body={"kept": program_json(after), "new": [*sorted(new)], "gone": [*sorted(gone)]},
             ),
         )
         await tx.execute(_SQL["put_followed"], key.id, program_json(after), program_json(seen), entry)
@@ -218,7 +218,7 @@ async def store_kept(
                 body={
                     "kept": program_json(kept.program),
                     "ended": dict(sorted(kept.ended.items())),
-                    "instead": sorted(kept.instead),
+                    "instead": [*sorted(kept.instead)],
                     **({"reason": typed(actor, reason)} if reason else {}),
                 },
                 lane=Lane.CONTROL if "revoked" in kept.ended.values() else Lane.BULK,
