@@ -16,6 +16,7 @@ FAULTS = {
     "Only the installation knows connectors": ("key2xs/keys/planted.py", "import key2xs.connectors.iloq"),
     "Connectors see core and the port": ("key2xs/connectors/planted.py", "import key2xs.grants"),
     "Policy: no database": ("key2xs/policy/planted.py", "import asyncpg"),
+    "Safety: six rules": ("key2xs/safety/planted.py", "import asyncpg"),
     "Ledger: no web framework": ("key2xs/ledger/planted.py", "import litestar"),
 }
 

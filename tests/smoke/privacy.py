@@ -64,8 +64,8 @@ def send_rubbish(site: Site, ref: str) -> None:
             assert 400 <= answer.status_code < 500, answer.text
             unsigned = client.post("/webhooks/ptw/eptw", content=body)
             assert 400 <= unsigned.status_code < 500, unsigned.text
-        asked = client.get(
-            "/api/v1/explain", params={"person": f"iam:{ref}", "cylinder": FAMILY}, headers=headers
+        asked = client.post(
+            "/api/v1/explain", json={"person": f"iam:{ref}", "cylinder": FAMILY}, headers=headers
         )
         assert 400 <= asked.status_code < 500
 

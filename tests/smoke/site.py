@@ -308,7 +308,7 @@ class Site:
 
     def person_id(self, ref: str) -> str:
         """Return the product's id of a person."""
-        return str(self.get("/api/v1/explain", person=f"iam:{ref}", cylinder="C1")["person"])
+        return str(self.post("/api/v1/explain", {"person": f"iam:{ref}", "cylinder": "C1"})["person"])
 
     # --- the physical side ---------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Answers that take several rooms: why, until when, and how fast."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -24,7 +25,7 @@ from key2xs.api.shapes import Explained
 from key2xs.api.web import Web, WebPart
 from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput, NotFound
-from key2xs.core.ids import CompanyId, parse_id
+from key2xs.core.ids import CompanyId, PersonId, parse_id
 from key2xs.identity import Company, find_company, get_company, persons_of_company
 
 
@@ -40,6 +41,7 @@ class HowFast(msgspec.Struct, frozen=True):
     """How fast all access of a company can be revoked, if it were revoked now.
 
     `bound` is the latest instant at which any of its keys could still open anything; null where there is none.
+    `begins_at`: while somebody is at work the shift leader is told first (S5), and the keys are told then at the latest.
     """
 
     company: UUID
@@ -54,6 +56,7 @@ class HowFast(msgspec.Struct, frozen=True):
     bounded: int
     bound: datetime | None
     no_bound: list[NoBound]
+    begins_at: datetime
 
 
 class ExplainAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,7 +179,8 @@ async def how_fast_of(tx: Connection, web: Web, company: Company, at: datetime) 
     affected = await web.services.mass.look(tx, persons)
     keys = await keys_of_persons(tx, web, persons, at)
     openers = web.services.openers
-    exposures = [await openers.exposure_of(tx, key, at, as_if_revoked=True) for key in keys]
+    begins_at = await _begins_at(tx, web, company, persons, at)
+    exposures = [await openers.exposure_of(tx, key, begins_at, as_if_revoked=True) for key in keys]
     markings = await markings_of(tx, exposures)
     answers = [key_exposure(each, markings) for each in exposures]
     endless = [each for each in answers if each.kind == "no_bound"]
@@ -198,7 +202,16 @@ async def how_fast_of(tx: Connection, web: Web, company: Company, at: datetime) 
             )
             for each in endless
         ],
+        begins_at=begins_at,
     )
+
+
+async def _begins_at(
+    tx: Connection, web: Web, company: Company, persons: Sequence[PersonId], at: datetime
+) -> datetime:
+    """Return when the last of a company's keys is told at the latest, if it were revoked now."""
+    looked = await web.services.kills.look(tx, f"company:{company.id}", at, people=persons, two_people=True)
+    return at + web.services.settings.safety.kill_wait if looked.at_work else at
 
 
 async def company_of(tx: Connection, name: str) -> Company:
