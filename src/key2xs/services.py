@@ -109,7 +109,7 @@ def build_services(
     kill = Kill(registry, custody, targets, planner, openers)
     holding = Holding(ledger, custody, bases.hold_allowance)
     mass = MassActions(ledger, holding)
-    ways_out, key_ends = WaysOut(ledger), KeyEnds(mass, kill, custody, registry)
+    ways_out, key_ends = WaysOut(ledger), KeyEnds(mass, kill, custody, registry, standing)
     return Services(
         settings=settings,
         database=database,

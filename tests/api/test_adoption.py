@@ -120,3 +120,19 @@ async def test_one_key_is_adopted_at_the_desk_and_visits_are_listed(databases: D
         visits = (await ok(await desk.get("/api/v1/adoption/visits")))["content"]
         assert visits["locks_done"] == len(visits["locks"]) == 6
         assert [lock["area"] for lock in visits["locks"]] == ["CDU"] * 6
+
+
+async def test_ending_a_persons_access_ends_what_their_keys_kept_from_before(
+    databases: DatabaseServer,
+) -> None:
+    async with served(databases, adopted=True) as (legacy, site):
+        soc = await site.signed_in("soc")
+        person = await legacy.spine.person("u1")
+        await legacy.spine.hand_out("K002", "u1")
+        await legacy.wait(2)
+        assert legacy.planned("K002") != set()
+        others = legacy.planned("K001")
+        await ok(await soc.post("/api/v1/revoke", json={"reason": "suspected", "person": str(person)}))
+        await legacy.wait(4)
+        assert legacy.planned("K002") == set()
+        assert legacy.planned("K001") == others

@@ -1,5 +1,6 @@
 """Ending a key: blocking it and taking it back, without taking from safety what a rule keeps (S1, S3, S4)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from key2xs.core.errors import Conflict
 from key2xs.core.ids import KeyId, PersonId
 from key2xs.grants.holding import Kept
 from key2xs.grants.mass import Affected, MassActions, is_emergency
+from key2xs.keys.adoption.standing import Standing
 from key2xs.keys.custody import Custody
 from key2xs.keys.kill import Kill as Narrow
 from key2xs.keys.registry import Registry
@@ -27,9 +29,12 @@ class HeldBack(Conflict):
 class KeyEnds:
     """Blocks keys, and says whether one may be taken back."""
 
-    def __init__(self, mass: MassActions, narrow: Narrow, custody: Custody, registry: Registry) -> None:
+    def __init__(
+        self, mass: MassActions, narrow: Narrow, custody: Custody, registry: Registry, standing: Standing
+    ) -> None:
         """Wire the rooms it works with."""
         self._mass, self._narrow, self._custody, self._registry = mass, narrow, custody, registry
+        self._standing = standing
 
     async def affected(
         self, tx: Connection, key_id: KeyId, at: datetime
@@ -83,6 +88,15 @@ class KeyEnds:
         )
         await self._narrow.narrow_persons(tx, affected.persons, at)
         return kept
+
+    async def end_standing(
+        self, tx: Connection, persons: Sequence[PersonId], *, reason: str, actor: str, at: datetime
+    ) -> None:
+        """End what the keys of these people keep from before Key2XS; an emergency key keeps it (S1)."""
+        for person in sorted(set(persons)):
+            for key in await self._custody.keys_of(tx, person, at):
+                if not key.emergency:
+                    await self._standing.end(tx, key, reason=reason, actor=actor, at=at)
 
     async def block_when_free(
         self, tx: Connection, key_id: KeyId, *, reason: str, actor: str, at: datetime

@@ -123,10 +123,11 @@ class Kills:
             await self._ways_out.ask(
                 tx, looked.affected.leases, cause="kill", at=at, ends_at=waiting.proceeds_at
             )
-        if not working or rest.leases:
+        others = [person for person in (people or looked.about) if person not in working]
+        if others or not working:
             await self._ways_out.ask(tx, rest.leases, cause="kill", at=at, ends_at=at)
             made = await self._carry_out(
-                tx, subject, rest, reason, by, at, two_people=two_people, whole=not working
+                tx, subject, rest, others, reason, by, at, two_people=two_people, whole=not working
             )
             waiting = waiting or made[1]
             kept = [each for each in kept if each.lease.person_id in working] + made[0]
@@ -223,16 +224,9 @@ class Kills:
         asked = By(kill.asked_by, kill.asked_user)
         await self._ways_out.ask(tx, affected.leases, cause="kill", at=at, ends_at=at)
         _, made = await self._carry_out(
-            tx,
-            kill.subject,
-            affected,
-            kill.reason,
-            asked,
-            at,
-            two_people=kill.two_people,
-            whole=True,
-            kill=kill,
-        )
+            tx, kill.subject, affected, kill.people, kill.reason, asked, at,
+            two_people=kill.two_people, whole=True, kill=kill,
+        )  # fmt: skip
         if made is None:
             await self._set(tx, kill, "done", by, at)
         _DONE.reach()
@@ -253,6 +247,7 @@ class Kills:
         tx: Connection,
         subject: str,
         affected: Affected,
+        people: Sequence[PersonId],
         reason: str,
         by: By,
         at: datetime,
@@ -277,7 +272,8 @@ class Kills:
             kept = await self._mass.end_all(
                 tx, affected, subject=subject, reason=reason, actor=by.actor, at=at, two_people=two_people
             )
-        await self._narrow.narrow_persons(tx, affected.persons, at)
+            await self._keys.end_standing(tx, people, reason=reason, actor=by.actor, at=at)
+        await self._narrow.narrow_persons(tx, {*affected.persons, *people}, at)
         return kept, None
 
     async def _end_key(
