@@ -14,8 +14,10 @@ from uuid import UUID
 
 import httpx2
 
+from key2xs.app import followers
 from key2xs.core.clock import ManualClock
 from key2xs.core.ids import CylinderId, KeyId, PersonId
+from key2xs.core.loops import Loop
 from key2xs.core.outside import CliqSystem, KeySystemSettings
 from key2xs.core.postgres import RoleDsns
 from key2xs.core.settings import Settings, parse_settings
@@ -70,30 +72,38 @@ class Spine:
     async def settle(self) -> None:
         """Step every loop until nothing is due at the present instant.
 
-        Where nothing happened but time passing, only loops that are due are stepped first: the others said when they
-        want to be asked again.
+        Where nothing happened but time passing, only loops that are due are stepped first, and whom they wake: the
+        others said when they want to be asked again.
         """
-        only_due = (
-            self._due.keys() == {loop.name for loop in self.installation.loops} and await self._log_is_read()
-        )
+        known = self._due.keys() == {loop.name for loop in self.installation.loops}
+        if known and await self._log_is_read() and not await self._step_due() and await self._log_is_read():
+            return
         for _ in range(MOST_STEPS):
-            busy = False
-            for loop in self.installation.loops:
-                last = self._due.get(loop.name)
-                # Leases between workers run by real time, of which no due instant tells: reconcilers always look.
-                is_idle = (last is None or last > self.now) and not loop.name.startswith("reconciler:")
-                if only_due and is_idle:
-                    continue
-                self._due.pop(
-                    loop.name, None
-                )  # one that breaks off is stepped again, whatever it said before
-                due = self._due[loop.name] = await loop.step(self.now)
-                busy = busy or (due is not None and due <= self.now)
+            busy = [loop.name for loop in self.installation.loops if await self._step(loop)]
             if not busy and await self._log_is_read():
                 return
-            only_due = False
         message = f"not quiet after {MOST_STEPS} rounds"
         raise AssertionError(message)
+
+    async def _step_due(self) -> bool:
+        """Step what is due, and whom that wakes; True when something has more to do."""
+        waking, woken, busy = followers(self.installation), set[str](), False
+        for loop in self.installation.loops:
+            due = self._due[loop.name]
+            # Leases between workers run by real time, of which no due instant tells: reconcilers always look.
+            if (due is not None and due <= self.now) or loop.name.startswith("reconciler:"):
+                busy = await self._step(loop) or busy
+                woken.update(waking.get(loop.name, ()))
+        for loop in self.installation.loops:
+            if loop.name in woken:
+                busy = await self._step(loop) or busy
+        return busy
+
+    async def _step(self, loop: Loop) -> bool:
+        """Step one loop; True when it has more to do now."""
+        self._due.pop(loop.name, None)  # one that breaks off is stepped again, whatever it said before
+        due = self._due[loop.name] = await loop.step(self.now)
+        return due is not None and due <= self.now
 
     async def advance(self, by: timedelta, *, every: timedelta = timedelta(seconds=20)) -> None:
         """Move time in steps, the twin first, settling the product at each."""
