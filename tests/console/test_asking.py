@@ -45,7 +45,7 @@ async def test_access_is_asked_for_the_holder_of_a_key_and_stands_in_the_list(si
         ({"reason": ""}, "Say in a few words why."),
         ({"locks": " , "}, "Name 1 to 10 locks by their stamps."),
         ({"locks": "9999"}, "9999"),
-        ({"key": "9999"}, "no key is known by 9999"),
+        ({"key": "9999"}, "o key is known by 9999"),
         ({"key": "1061"}, "Key 1061 is handed to nobody."),
         ({"key": ""}, "only one of the two"),
         ({"who": "u6"}, "only one of the two"),
