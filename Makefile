@@ -32,10 +32,10 @@ demo: $(RUNTIME) $(ASSETS) ## one night shift in about two minutes, then a conso
 	@$(PY) -m key2xs_demo $(ARGS)
 
 test: $(DEV) $(ASSETS) ## all tests but the long ones, on two cores
-	@$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
+	@$(PY) -m pytest -n 2 $(ARGS)
 
 test-long: $(DEV) $(ASSETS) ## all tests, properties with many examples
-	@$(PY) -m pytest -n 2 --dist worksteal -m "" --hypothesis-profile=long $(ARGS)
+	@$(PY) -m pytest -n 2 -m "" --hypothesis-profile=long $(ARGS)
 
 check: $(DEV) ## lint, format, types, rooms, house rules, forbidden words
 	@$(PY) scripts/check.py $(ARGS)
