@@ -10,6 +10,9 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input -q
 ARGS ?=
 
+# Tests start some sixty processes of the product: each reads what the first one compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Stamps: what is set up, newer than what it was made from.
 MADE := $(VENV)/.made
 RUNTIME := $(VENV)/.runtime
@@ -32,10 +35,10 @@ demo: $(RUNTIME) $(ASSETS) ## one night shift in about two minutes, then a conso
 	@$(PY) -m key2xs_demo $(ARGS)
 
 test: $(DEV) $(ASSETS) ## all tests but the long ones, on two cores
-	@$(PY) -m pytest -n 2 $(ARGS)
+	@$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-long: $(DEV) $(ASSETS) ## all tests, properties with many examples
-	@$(PY) -m pytest -n 2 -m "" --hypothesis-profile=long $(ARGS)
+	@$(PY) -m pytest -n 2 --dist worksteal -m "" --hypothesis-profile=long $(ARGS)
 
 check: $(DEV) ## lint, format, types, rooms, house rules, forbidden words
 	@$(PY) scripts/check.py $(ARGS)

@@ -31,7 +31,7 @@ from key2xs.grants.evaluator import Evaluator
 from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
 from key2xs.installation import Dsns, Installation, open_installation
 from key2xs.keys.marker import TargetMarker
-from key2xs.ledger.sequencer import CHANNEL, Sequencer
+from key2xs.ledger.sequencer import CHANNEL, Sequencer, kinds_told
 from key2xs.runtime import DemoTime, Runtime
 
 ROLES = frozenset({"serve", "worker", "sequencer"})
@@ -245,6 +245,8 @@ async def _listen(database: Database, runtime: Runtime, clock: Clock, stop: asyn
         if channel == TIME_CHANNEL and isinstance(clock, StoredClock):
             clock.follow(datetime.fromisoformat(str(payload)))
             runtime.wake_due()
+        elif kinds := kinds_told(str(payload)):
+            runtime.hear(kinds)
         else:
             runtime.wake()
 

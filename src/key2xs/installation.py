@@ -199,6 +199,7 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
                 services.database,
                 connected,
                 registry=services.registry,
+                custody=services.custody,
                 targets=services.targets,
                 planner=services.planner,
                 openers=services.openers,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -87,6 +87,11 @@ class Runtime:
         """Step all loops again."""
         if self.runner is not None:
             self.runner.wake()
+
+    def hear(self, kinds: Iterable[str]) -> None:
+        """Step the loops that new entries of these kinds may make work for."""
+        if self.runner is not None:
+            self.runner.hear(kinds)
 
     def wake_due(self) -> None:
         """Step the loops that the clock has made due."""

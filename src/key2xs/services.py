@@ -133,7 +133,7 @@ def build_services(
         kill=kill,
         holding=holding,
         key_ends=key_ends,
-        kills=Kills(ledger, mass, kill, key_ends, ways_out, wait=settings.safety.kill_wait),
+        kills=Kills(ledger, mass, kill, key_ends, ways_out, identity, wait=settings.safety.kill_wait),
         ways_out=ways_out,
         watches=Watches(ledger),
         events=EventStore(ledger, custody),

@@ -128,6 +128,7 @@ async def make_users(night: Night, url: str) -> None:
                 "roles": [role],
                 "display_name": f"{person.given_name} {person.family_name}",
                 "person": night.persons[person.ref],
+                "reason": "start of operation",
             },
         )
         night.passwords[login] = f"{made['one_time_password']}-{part}"

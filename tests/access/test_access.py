@@ -7,7 +7,15 @@ import pytest
 
 from key2xs.access import Access, TooManyAttempts, csrf_token, is_csrf_token, new_password
 from key2xs.access.secrets import check_password, new_secret
-from key2xs.access.throttle import NAME_BURST, PAIR_BURST, UNKNOWN_BURST, Throttle
+from key2xs.access.throttle import (
+    CODE_BURST,
+    CODE_FREE,
+    CODES_BURST,
+    NAME_BURST,
+    PAIR_BURST,
+    UNKNOWN_BURST,
+    Throttle,
+)
 from key2xs.core.clock import ManualClock
 from key2xs.core.database import Database
 from key2xs.core.errors import InvalidInput
@@ -65,6 +73,44 @@ def test_many_addresses_together_are_slowed_down_for_one_name() -> None:
         throttle.take(b"ada", f"address {number}")
     with pytest.raises(TooManyAttempts):
         throttle.take(b"ada", "yet another")
+
+
+def test_wrong_codes_slow_an_address_down_and_never_the_people_at_the_desk() -> None:
+    elapsed = [0.0]
+    throttle = Throttle(lambda: elapsed[0])
+    for _ in range(CODE_BURST):
+        throttle.take_code("10.0.0.1")
+    with pytest.raises(TooManyAttempts):
+        throttle.take_code("10.0.0.1")
+    throttle.take_code("10.0.0.2")
+    elapsed[0] += 2.1
+    throttle.take_code("10.0.0.1")
+
+
+def test_guessing_codes_from_many_addresses_is_bounded_and_locks_nobody_out() -> None:
+    throttle = Throttle(lambda: 0.0)
+    tried = 0
+    for number in range(200):
+        for _ in range(CODE_BURST):
+            try:
+                throttle.take_code(f"10.0.{number}.1")
+            except TooManyAttempts:
+                break
+            tried += 1
+    assert tried == CODES_BURST + 200 * CODE_FREE
+    throttle.take_code("10.1.0.1")  # somebody else, with a code that was just read out
+
+
+def test_a_network_of_one_subscriber_counts_as_one_address() -> None:
+    throttle = Throttle(lambda: 0.0)
+    for number in range(CODE_BURST):
+        throttle.take_code(f"2001:db8:0:1::{number:x}")
+    with pytest.raises(TooManyAttempts):
+        throttle.take_code("2001:db8:0:1:ffff::1")
+    throttle.take_code("2001:db8:0:2::1")
+    throttle.take_code("::ffff:10.0.0.1")
+    throttle.forgive_code("2001:db8:0:1::7")
+    throttle.take_code("2001:db8:0:1::8")
 
 
 def test_a_flood_of_unknown_names_does_not_fill_the_log() -> None:

@@ -12,7 +12,6 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 
 from key2xs.access import Access, Permission, Role
-from key2xs.api import create_app
 from key2xs.core.clock import ManualClock
 from key2xs.core.database import Database
 from key2xs.core.ids import PersonId, UserId
@@ -23,6 +22,7 @@ from key2xs.core.vault import Vault
 from key2xs.identity import Act, Identity, PersonStatement, Profile
 from key2xs.runtime import Runtime
 from key2xs.services import Services, build_services
+from tests.support.web import web_side
 
 PASSWORD = "a password for the tests"
 # As cheap as argon2 goes: what is tested is what it is used for, not how slow it is.
@@ -132,7 +132,7 @@ async def site(db: Database, vault: Vault, clock: ManualClock, settings: Setting
     runtime = Runtime(runner=None, database=db)
     access = Access(db, services.ledger, vault, clock, wall, hasher=CHEAP)
     made = Site(
-        app=create_app(services, runtime, access),
+        app=web_side(services, runtime, access),
         services=services,
         runtime=runtime,
         access=access,

@@ -12,13 +12,15 @@ from key2xs.policy import Basis, FactWindow
 from tests.api.conftest import Site
 
 
-async def give_grant(site: Site, person: PersonId, *, kind: Any = "permit_step", ref: str = "") -> GrantId:
-    """An active grant of a person over one cylinder that nothing else knows."""
+async def give_grant(
+    site: Site, person: PersonId, *, kind: Any = "permit_step", ref: str = "", cylinder: Any = None
+) -> GrantId:
+    """An active grant of a person over one cylinder, which nothing else knows unless it is given."""
     at = site.clock.now()
     wish = Wish(
         key=BasisKey(person, ref or f"permit:{new_id()}"),
         kind=kind,
-        cylinders=frozenset({CylinderId(new_id())}),
+        cylinders=frozenset({CylinderId(cylinder or new_id())}),
         starts_at=at,
         ends_at=at + timedelta(hours=8),
         basis_at=at,

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from key2xs.access import Access
-from key2xs.api import create_app
 from key2xs.runtime import Runtime
 from tests.api.conftest import CHEAP, Site
 from tests.keys.legacy import Legacy, open_legacy
 from tests.support.database import DatabaseServer
+from tests.support.web import web_side
 
 SYSTEM = "iloq"
 
@@ -23,7 +23,7 @@ async def served(databases: DatabaseServer, *, adopted: bool) -> AsyncIterator[t
             services.database, services.ledger, services.vault, services.clock, services.wall, hasher=CHEAP
         )
         site = Site(
-            app=create_app(services, runtime, access),
+            app=web_side(services, runtime, access),
             services=services,
             runtime=runtime,
             access=access,

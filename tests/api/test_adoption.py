@@ -87,7 +87,7 @@ async def test_two_zones_in_turn_empty_a_key_and_the_roll_out_says_how_far_it_is
 ) -> None:
     async with served(databases, adopted=True) as (legacy, site):
         first = await site.signed_in("security_manager")
-        plan = {"starts_on": "2026-02-09", "pilot": ["Z3"]}
+        plan = {"starts_on": "2026-02-09", "pilot": ["Z3"], "reason": "as agreed"}
         await ok(await first.post("/api/v1/rollout", json=plan))
         before = (await ok(await first.get("/api/v1/rollout")))["content"]
         assert before["week"] == 3
@@ -112,10 +112,10 @@ async def test_one_key_is_adopted_at_the_desk_and_visits_are_listed(databases: D
         refused = await desk.post("/api/v1/keys/K001/hand-out", json={"person": str(person)})
         assert refused.status_code == 409
         assert "adopt it first" in refused.text
-        done = await ok(await desk.post("/api/v1/keys/K001/adopt"))
+        done = await ok(await desk.post("/api/v1/keys/K001/adopt", json={"reason": "for the test"}))
         assert done["kept"] == 2
         await ok(await desk.post("/api/v1/keys/K001/hand-out", json={"person": str(person)}))
-        twice = await desk.post("/api/v1/keys/K001/adopt")
+        twice = await desk.post("/api/v1/keys/K001/adopt", json={"reason": "for the test"})
         assert twice.status_code == 409
         visits = (await ok(await desk.get("/api/v1/adoption/visits")))["content"]
         assert visits["locks_done"] == len(visits["locks"]) == 6

@@ -10,7 +10,6 @@ from typing import Any
 import httpx2
 
 from key2xs.access import Access, permissions_of
-from key2xs.api import create_app
 from key2xs.core.postgres import RoleDsns
 from key2xs.ledger.log import find_head
 from key2xs.ledger.verify import verify_export
@@ -19,6 +18,7 @@ from tests.api.conftest import CHEAP
 from tests.conftest import START
 from tests.support.spine import Spine, open_spine
 from tests.support.tiny import twin_id
+from tests.support.web import web_side
 
 
 @dataclass
@@ -54,7 +54,7 @@ async def night(dsns: RoleDsns, folder: Path) -> AsyncIterator[Night]:
                 valid_for=timedelta(days=30),
                 actor="system:test",
             )
-        app: Any = create_app(services, Runtime(runner=None, database=services.database), access)
+        app: Any = web_side(services, Runtime(runner=None, database=services.database), access)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {secret}"}
         async with httpx2.AsyncClient(

@@ -161,8 +161,7 @@ async def test_a_form_is_confirmed_with_all_it_says(site: Site) -> None:
         site,
         changed(
             "administrator,access:user:manage,all,no,no",
-            # Whoever confirms has to find what waits.
-            "administrator,access:user:manage,all,yes,no\nadministrator,grants:lease:read,all,no,no",
+            "administrator,access:user:manage,all,yes,no",
         ),
     )
     admin, other = await site.signed_in("administrator"), await site.signed_in("administrator")
@@ -268,7 +267,9 @@ async def test_an_administrator_who_resets_two_passwords_is_not_two_people(site:
     second = await site.user("security_manager", login="bert")
     third = await site.signed_in("ciso")
     passwords = {
-        user: (await admin.post(f"/api/v1/users/{user}/password")).json()["one_time_password"]
+        user: (await admin.post(f"/api/v1/users/{user}/password", json={"reason": "forgotten"})).json()[
+            "one_time_password"
+        ]
         for user in (first, second)
     }
     anna, bert = await login(site, "anna", passwords[first]), await login(site, "bert", passwords[second])
@@ -277,8 +278,12 @@ async def test_an_administrator_who_resets_two_passwords_is_not_two_people(site:
     refused = await bert.post(path)
     assert refused.status_code == 403
     assert "less than a day ago" in refused.json()["detail"]
+    until = (site.clock.now() + timedelta(hours=24)).strftime("%Y-%m-%d %H:%M UTC")
+    assert f"Your account counts from {until} on" in refused.json()["detail"]
     # Neither with an honest second half: the proposer is as doubtful.
-    assert "account that proposed it" in (await third.post(path)).json()["detail"]
+    why = (await third.post(path)).json()["detail"]
+    assert "account that proposed it" in why
+    assert f"The account that proposed it counts from {until} on" in why
     # A day later its owner had time to notice, and both may again.
     site.clock.advance_to(site.clock.now() + timedelta(hours=24))
     late = (await anna.post("/api/v1/authority", json=body)).json()["proposal"]
@@ -295,7 +300,9 @@ async def test_whoever_changes_accounts_confirms_nothing_for_a_day(site: Site) -
     admin, one = await login(site, "root", PASSWORD), await site.signed_in("security_manager")
     target = await site.user("soc", login="carla")
     assert (
-        await admin.post(f"/api/v1/users/{target}/person", json={"person": str(await site.person("C"))})
+        await admin.post(
+            f"/api/v1/users/{target}/person", json={"person": str(await site.person("C")), "reason": "is C"}
+        )
     ).status_code == 200
     listed = {each["id"]: each for each in (await admin.get("/api/v1/users")).json()["items"]}
     assert listed[str(made)]["not_second_until"] is not None
@@ -303,7 +310,8 @@ async def test_whoever_changes_accounts_confirms_nothing_for_a_day(site: Site) -
     # Another administrator makes the first one a security manager: he is still no second person today.
     other = await site.signed_in("administrator")
     await other.post(
-        f"/api/v1/users/{made}/roles", json={"roles": ["security_manager"], "person": str(person)}
+        f"/api/v1/users/{made}/roles",
+        json={"roles": ["security_manager"], "person": str(person), "reason": "other work"},
     )
     manager = await login(site, "root", PASSWORD)
     body = {"reason": "case 4711", "until": (site.clock.now() + timedelta(days=9)).isoformat()}
@@ -315,7 +323,7 @@ async def test_whoever_changes_accounts_confirms_nothing_for_a_day(site: Site) -
 async def test_roles_that_are_never_one_persons_are_refused(site: Site) -> None:
     admin = await site.signed_in("administrator")
     for roles in (["administrator", "key_desk"], ["contractor_coordinator", "permit_issuer"]):
-        answer = await admin.post("/api/v1/users", json={"login": "x", "roles": roles})
+        answer = await admin.post("/api/v1/users", json={"login": "x", "roles": roles, "reason": "why not"})
         assert answer.status_code == 409, roles
         assert "never" in answer.json()["detail"]
 
@@ -372,15 +380,21 @@ async def test_sign_ins_are_listed_and_ended_without_their_secret(site: Site) ->
     assert len(everybodys) == 2
     assert soc.cookies["key2xs"] not in str(everybodys)
     admins = next(each["id"] for each in everybodys if each["id"] != own[0]["id"])
-    assert (await soc.post(f"/api/v1/sessions/{admins}/end")).status_code == 403
-    assert (await admin.post(f"/api/v1/sessions/{own[0]['id']}/end")).status_code == 204
+    assert (
+        await soc.post(f"/api/v1/sessions/{admins}/end", json={"reason": "for the test"})
+    ).status_code == 403
+    assert (
+        await admin.post(f"/api/v1/sessions/{own[0]['id']}/end", json={"reason": "for the test"})
+    ).status_code == 204
     assert (await soc.get("/api/v1/session")).status_code == 401
-    assert (await admin.post(f"/api/v1/sessions/{own[0]['id']}/end")).status_code == 404
+    assert (
+        await admin.post(f"/api/v1/sessions/{own[0]['id']}/end", json={"reason": "for the test"})
+    ).status_code == 404
 
 
 async def test_a_token_lives_a_year_at_most_ninety_days_as_a_rule_and_tells_its_last_day(site: Site) -> None:
     person = await site.signed_in("auditor")
-    body = {"label": "siem", "permissions": ["plant:cylinder:read"]}
+    body = {"label": "siem", "permissions": ["plant:cylinder:read"], "reason": "the SIEM reads"}
     assert (await person.post("/api/v1/tokens", json={**body, "days": 366})).status_code == 400
     made = (await person.post("/api/v1/tokens", json=body)).json()
     listed = (await person.get("/api/v1/tokens")).json()["items"][0]

@@ -14,9 +14,11 @@ from key2xs.core.settings import Settings
 from key2xs.identity.duties import Duty
 from key2xs.identity.types import Act
 from key2xs.incidents.kill_types import By
-from key2xs.keys.port import Inventory, KeyKind, ProgrammingState, VendorKey
+from key2xs.keys.port import Inventory, KeyKind, ProgrammingState, VendorKey, VendorLock
 from key2xs.work.signature import sign
 from tests.api.conftest import PTW_SECRET, SCIM_TOKEN, Site
+from tests.api.leases import give_grant
+from tests.api.plant import CSV, FILES
 
 SECRET = Secret("whsec_" + "D" * 43 + "=")
 
@@ -148,6 +150,66 @@ async def test_a_found_key_takes_back_the_stop_that_its_loss_asked_for_and_no_ot
         assert [kill.reason for kill in await services.kills.open(tx)] == ["misuse"]
 
 
+async def isolation_holder(counter: Counter) -> PersonId:
+    """Somebody on duty with the only key for an isolation point, and nobody else on shift."""
+    site, person, at = counter.site, counter.people[0], counter.site.clock.now()
+    for kind, text in FILES.items():
+        made = await (await site.signed_in("administrator")).post(
+            f"/api/v1/imports/{kind}", content=text.replace(",2,none", ",2,isolation"), headers=CSV
+        )
+        assert made.json()["ok"], made.text
+    async with site.services.database.transaction() as tx:
+        registry = site.services.registry
+        system = await registry.ensure_system(tx, "iloq", "iloq", at)
+        keys = tuple(
+            VendorKey(f"v-{stamp}", stamp, KeyKind.FOB, ProgrammingState.PROGRAMMED)
+            for stamp in ("1001", "1002", "1003")
+        )
+        found = Inventory(keys, (VendorLock("v1", "CDU-001"),), (), at, visibility_complete=True)
+        await registry.take_inventory(tx, system.id, found, at)
+        cylinder = await tx.fetchval("SELECT id FROM plant_cylinders WHERE external_id = 'v1'")
+    await counter.post("/keys/1001/hand-out", person=str(person))
+    await counter.on_duty(person)
+    await give_grant(site, person, kind="duty_role", ref=f"duty:field_operator:{new_id()}", cylinder=cylinder)
+    return person
+
+
+async def test_a_found_key_stays_with_the_last_holder_until_a_second_person_agrees(counter: Counter) -> None:
+    """Reporting a key lost and found is no way around the rule that a return goes through."""
+    person = await isolation_holder(counter)
+    assert (await counter.client.post("/api/v1/keys/1001/take-back")).status_code == 202
+    await counter.post("/keys/1001/lost", reason="in the sump")
+    found = await counter.post("/keys/1001/found", 202, reason="under a seat")
+    assert (found["kind"], found["state"]) == ("remove_last_holder", "open")
+    out = (await counter.get("/custody/out"))["items"]
+    assert [(each["key"], each["holder"], each["report"]) for each in out] == [("1001", str(person), None)]
+    second = await counter.site.signed_in("shift_leader")
+    assert (await second.post(f"/api/v1/proposals/{found['id']}/confirm")).status_code == 200
+    assert (await counter.get("/custody/out"))["items"] == []
+
+
+async def test_a_found_key_comes_off_the_block_list_with_a_second_person(counter: Counter) -> None:
+    await counter.post("/keys/1001/lost", reason="in the sump")
+    await counter.post("/keys/1001/found", reason="under a seat")
+    asked = {"reason": "lay under a seat"}
+    waits = await counter.client.post("/api/v1/keys/1001/unblock", json=asked)
+    assert waits.status_code == 403, waits.text
+    second = await counter.site.signed_in("security_manager")
+    proposal = next(
+        each
+        for each in (await second.get("/api/v1/proposals")).json()["items"]
+        if each["subject"] == "act:keys:key:unblock" and each["reason"] == asked["reason"]
+    )
+    assert (await second.post(f"/api/v1/proposals/{proposal['id']}/confirm")).status_code == 200
+    done = await counter.client.post("/api/v1/keys/1001/unblock", json=asked)
+    assert done.status_code == 202, done.text
+    assert done.json()["unblock_asked_at"] is not None
+    assert (await counter.get("/keys/1001"))["blocked_at"] is not None, "until it is carried out"
+    assert (await counter.site.kinds()).count("keys:key:ask_unblock") == 1
+    desk = await counter.site.signed_in("key_desk")
+    assert (await desk.post("/api/v1/keys/1001/unblock", json=asked)).status_code == 403
+
+
 async def test_an_overdue_key_is_listed_and_its_due_time_moves(counter: Counter) -> None:
     await counter.post("/keys/1001/hand-out", person=str(counter.people[0]))
     assert (await counter.get("/custody/overdue"))["items"] == []
@@ -230,3 +292,20 @@ async def test_whoever_only_looks_changes_no_custody(counter: Counter) -> None:
     assert (await auditor.get("/api/v1/custody/out.csv")).text.startswith("key,kind,person,company")
     for path in ("/keys/1001/transfer", "/keys/1001/lost", "/custody/exit-check", "/custody/shift-transfer"):
         assert (await auditor.post(f"/api/v1{path}", json={})).status_code == 403, path
+
+
+async def test_a_cabinet_that_sends_too_much_is_told_when_to_come_again(counter: Counter) -> None:
+    now = counter.site.clock.now()
+    body = msgspec.json.encode(
+        [
+            {"id": f"e{n}", "event": "item_overdue", "time": now, "item": "none", "cabinet": "N"}
+            for n in range(500)
+        ]
+    )
+    headers = {"content-type": "application/json", **sign("m1", now, body, secret=SECRET)}
+    client = counter.site.client()
+    told = [await client.post("/webhooks/cabinets/north", content=body, headers=headers) for _ in range(3)]
+    # A repeated message costs its sender as much: 1,200 events at once, as the settings have it.
+    assert [each.status_code for each in told] == [202, 204, 429]
+    assert told[-1].json()["type"] == "urn:key2xs:problem:cabinet-429"
+    assert 0 < int(told[-1].headers["retry-after"]) <= 60

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from key2xs.access import Access
-from key2xs.api import create_app
 from key2xs.api.app import stop_streams
 from key2xs.api.routes.happenings import messages
 from key2xs.core.clock import StoredClock
@@ -23,6 +22,7 @@ from key2xs.ledger.sequencer import Sequencer
 from key2xs.runtime import DemoTime, Runtime
 from key2xs.services import build_services
 from tests.api.conftest import CHEAP, SCIM_TOKEN, Site
+from tests.support.web import web_side
 
 
 async def test_scim_is_mounted_with_its_own_keys_and_right_addresses(site: Site) -> None:
@@ -128,7 +128,7 @@ async def test_the_demos_clock_steps_forward_only(
     services = build_services(demo, db, vault, clock, site.wall)
     runtime = Runtime(runner=None, database=db, demo_time=DemoTime(db, clock, lambda: None))
     access = Access(db, services.ledger, vault, clock, site.wall, hasher=CHEAP)
-    site.app = create_app(services, runtime, access)
+    site.app = web_side(services, runtime, access)
     admin = await site.with_token("administrator")
     later = clock.now() + timedelta(hours=1)
     moved = await admin.post("/api/v1/demo/time", json={"to": later.isoformat()})

@@ -8,6 +8,7 @@ import pytest
 
 from key2xs.access.holds import Holds
 from key2xs.access.retention import RetentionLoop
+from key2xs.access.throttle import CODE_BURST
 from key2xs.core.errors import InvalidInput
 from key2xs.core.ids import PersonId, new_id
 from key2xs.core.settings import parse_settings
@@ -205,12 +206,35 @@ async def test_a_new_code_voids_the_old_one_and_guessing_is_slow(site: Site) -> 
     assert (await client.delete("/api/v1/session", headers={"X-CSRF-Token": "0" * 64})).status_code == 403
     answers = [
         (await site.client().post("/api/v1/session/code", json={"code": "WRONG"})).status_code
-        for _ in range(12)
+        for _ in range(CODE_BURST + 1)
     ]
     assert answers[-1] == 429
     async with site.services.database.read() as tx:
         rows = await tx.fetch("SELECT access_code::text AS row FROM access_code")
     assert not [row for row in rows if new.replace("-", "") in row["row"]]
+
+
+async def test_a_code_ends_what_was_open_before_of_that_person_and_in_that_browser(site: Site) -> None:
+    desk, person, other = await site.signed_in("key_desk"), await site.person(), await site.person("Other")
+
+    async def begin(client: Any, who: PersonId) -> None:
+        code = (await desk.post(f"/api/v1/persons/{who}/code")).json()["code"]
+        assert (await client.post("/api/v1/session/code", json={"code": code})).status_code == 201
+
+    first, elsewhere, second = site.client(), site.client(), site.client()
+    await begin(first, person)
+    await begin(elsewhere, other)
+    await begin(second, person)
+    assert (await first.get("/api/v1/me")).status_code == 401
+    assert (await second.get("/api/v1/me")).status_code == 200
+    assert (await elsewhere.get("/api/v1/me")).status_code == 200
+    # A browser that somebody left signed in is his no more.
+    left = await site.signed_in("key_desk")
+    was = left.cookies["key2xs"]
+    await begin(left, other)
+    again = site.client(cookies={"key2xs": was})
+    assert (await again.get("/api/v1/session")).status_code == 401
+    assert (await elsewhere.get("/api/v1/me")).status_code == 401
 
 
 # --- personnel numbers out of addresses -----------------------------------------------------------------------

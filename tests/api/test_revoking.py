@@ -102,7 +102,11 @@ async def test_a_token_is_nobody_and_an_unlinked_user_no_second_person(site: Sit
 async def test_the_owner_of_the_token_that_proposed_does_not_confirm(site: Site) -> None:
     await company_with(site, "v001", 1)
     owner = await site.signed_in("shift_leader")
-    body = {"label": "cli", "permissions": ["grants:set:propose", "grants:lease:read"]}
+    body = {
+        "label": "cli",
+        "permissions": ["grants:set:propose", "grants:lease:read"],
+        "reason": "for the test",
+    }
     made = (await owner.post("/api/v1/tokens", json=body)).json()
     token = site.client(headers={"Authorization": f"Bearer {made['token']}"})
     revoke = {"reason": "breach at v001", "company": "v001"}
@@ -126,7 +130,9 @@ async def test_a_proposal_can_be_taken_back(site: Site) -> None:
     first, second = await site.signed_in("soc"), await site.signed_in("shift_leader")
     body = {"reason": "breach at v001", "company": "v001"}
     proposal = (await first.post("/api/v1/revoke", json=body)).json()["proposal"]
-    assert (await first.post(f"/api/v1/proposals/{proposal}/refuse")).status_code == 200
+    assert (
+        await first.post(f"/api/v1/proposals/{proposal}/refuse", json={"reason": "for the test"})
+    ).status_code == 200
     assert (await second.post(f"/api/v1/proposals/{proposal}/confirm")).status_code == 409
 
 

@@ -37,7 +37,11 @@ async def test_a_stop_of_somebody_on_duty_waits_and_says_until_when(site: Site) 
     assert again.status_code == 409
     assert (await soc.post(f"/api/v1/safety/stops/{done['stop']}/proceed")).status_code == 403
     leader = await site.signed_in("shift_leader")
-    assert (await leader.post(f"/api/v1/safety/stops/{done['stop']}/withdraw")).status_code == 403
+    assert (
+        await leader.post(
+            f"/api/v1/safety/stops/{done['stop']}/withdraw", json={"reason": "the wrong person"}
+        )
+    ).status_code == 403
     went = await leader.post(f"/api/v1/safety/stops/{done['stop']}/proceed")
     assert went.json()["state"] == "done", went.text
     assert await states(site) == ["ended"]
@@ -51,9 +55,29 @@ async def test_whoever_asked_takes_it_back_and_a_security_manager_does_not_say_g
     manager = await site.signed_in("security_manager")
     done = (await manager.post("/api/v1/revoke", json={"reason": "a doubt", "person": str(person)})).json()
     assert (await manager.post(f"/api/v1/safety/stops/{done['stop']}/proceed")).status_code == 403
-    back = await manager.post(f"/api/v1/safety/stops/{done['stop']}/withdraw")
+    back = await manager.post(
+        f"/api/v1/safety/stops/{done['stop']}/withdraw", json={"reason": "the wrong person"}
+    )
     assert back.json()["state"] == "withdrawn", back.text
     assert await states(site) == ["active"]
+
+
+async def test_ending_a_contract_of_somebody_on_duty_is_told_first(site: Site) -> None:
+    person = await on_duty(site)
+    coordinator = await site.signed_in("contractor_coordinator")
+    path, why = f"/api/v1/persons/{person}/end-contract", {"reason": "job done early"}
+    asked = await coordinator.post(path, json=why)
+    assert asked.status_code == 202, asked.text
+    assert (asked.json()["state"], asked.json()["proceeds_at"]) == ("waiting", asked.json()["ends"])
+    assert (await coordinator.post(path, json=why)).status_code == 409
+    assert "identity:contract:change" not in await site.kinds()
+    leader = await site.signed_in("shift_leader")
+    went = await leader.post(f"/api/v1/safety/stops/{asked.json()['stop']}/proceed")
+    assert went.json()["state"] == "done", went.text
+    assert "identity:contract:change" in await site.kinds()
+    idle = await site.person("idle", ref="idle")
+    done = await coordinator.post(f"/api/v1/persons/{idle}/end-contract", json=why)
+    assert (done.status_code, done.json()["state"]) == (200, "ended")
 
 
 async def test_somebody_who_works_alone_is_watched_over(site: Site) -> None:

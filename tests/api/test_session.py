@@ -120,7 +120,9 @@ async def test_signing_out_ends_the_session_on_the_server(site: Site) -> None:
 
 async def test_a_one_time_password_works_once_and_then_a_new_one_is_set_without_it(site: Site) -> None:
     admin = await site.signed_in("administrator")
-    made = (await admin.post("/api/v1/users", json={"login": "new", "roles": ["soc"]})).json()
+    made = (
+        await admin.post("/api/v1/users", json={"login": "new", "roles": ["soc"], "reason": "starts today"})
+    ).json()
     sign_in = {"login": "new", "password": made["one_time_password"]}
     client = site.client()
     first = await client.post("/api/v1/session", json=sign_in)
@@ -152,7 +154,9 @@ async def test_changing_a_password_needs_the_old_one(site: Site) -> None:
 async def test_a_change_of_roles_ends_the_sessions_that_had_the_old_ones(site: Site) -> None:
     admin, soc = await site.signed_in("administrator"), await site.signed_in("soc")
     user = list(site.users.values())[-1]
-    answer = await admin.post(f"/api/v1/users/{user}/roles", json={"roles": ["auditor"]})
+    answer = await admin.post(
+        f"/api/v1/users/{user}/roles", json={"roles": ["auditor"], "reason": "other work"}
+    )
     assert answer.status_code == 200, answer.text
     assert (await soc.get("/api/v1/session")).status_code == 401
 
@@ -160,7 +164,9 @@ async def test_a_change_of_roles_ends_the_sessions_that_had_the_old_ones(site: S
 async def test_nobody_changes_their_own_roles(site: Site) -> None:
     admin = await site.signed_in("administrator")
     me = (await admin.get("/api/v1/session")).json()["user"]
-    answer = await admin.post(f"/api/v1/users/{me}/roles", json={"roles": ["security_manager"]})
+    answer = await admin.post(
+        f"/api/v1/users/{me}/roles", json={"roles": ["security_manager"], "reason": "other work"}
+    )
     assert answer.status_code == 403
 
 

@@ -1,11 +1,13 @@
 """The command: what it asks, what it prints, and its exit codes."""
 
+import io
 from pathlib import Path
 
 import pytest
 
+from key2xs.access import permissions_of
 from key2xs.cli.commands import run_command
-from tests.api.conftest import Site
+from tests.api.conftest import PASSWORD, Site
 from tests.api.leases import add_keys, company_with, give_grant, states
 from tests.api.plant import FILES, import_plant
 from tests.cli.conftest import Shell, token_of
@@ -118,14 +120,24 @@ async def test_exposure_of_a_key_that_was_never_read_is_not_known(site: Site, sh
 
 
 async def test_a_user_and_a_token_are_made_and_work(site: Site, admin: Shell) -> None:
-    code, user = await admin.json("user", "add", "new", "--role", "soc", "--role", "auditor")
+    code, user = await admin.json(
+        "user", "add", "new", "--role", "soc", "--role", "auditor", "--reason", "for the test"
+    )
     assert code == 0
     signed_in = await site.client().post(
         "/api/v1/session", json={"login": "new", "password": user["one_time_password"]}
     )
     assert signed_in.status_code == 201
     code, made = await admin.json(
-        "token", "add", "narrow", "--permission", "plant:cylinder:read", "--days", "3"
+        "token",
+        "add",
+        "narrow",
+        "--permission",
+        "plant:cylinder:read",
+        "--days",
+        "3",
+        "--reason",
+        "for the test",
     )
     assert code == 0
     code, _, _ = await admin.run("who-can-open", "CDU-001", token=made["token"])
@@ -134,38 +146,63 @@ async def test_a_user_and_a_token_are_made_and_work(site: Site, admin: Shell) ->
 
 async def test_a_user_is_changed_and_kept_out(site: Site, admin: Shell) -> None:
     person = await site.person()
-    _, made = await admin.json("user", "add", "new", "--role", "soc")
+    _, made = await admin.json("user", "add", "new", "--role", "soc", "--reason", "for the test")
     user = made["id"]
-    code, changed = await admin.json("user", "roles", user, "--role", "hse", "--role", "auditor")
+    code, changed = await admin.json(
+        "user", "roles", user, "--role", "hse", "--role", "auditor", "--reason", "for the test"
+    )
     assert (code, changed["roles"]) == (0, ["auditor", "hse"])
-    _, linked = await admin.json("user", "link", user, "--person", str(person))
+    _, linked = await admin.json("user", "link", user, "--person", str(person), "--reason", "for the test")
     assert linked["person"] == str(person)
-    _, kept = await admin.json("user", "roles", user, "--role", "hse")
+    _, kept = await admin.json("user", "roles", user, "--role", "hse", "--reason", "for the test")
     assert kept["person"] == str(person)  # setting roles leaves the person alone
-    _, unlinked = await admin.json("user", "link", user)
+    _, unlinked = await admin.json("user", "link", user, "--reason", "for the test")
     assert unlinked["person"] is None
-    code, out, _ = await admin.run("user", "password", user)
+    code, out, _ = await admin.run("user", "password", user, "--reason", "for the test")
     assert "One-time password" in out
     code, out, _ = await admin.run("user", "list")
     assert "no second person until" in out
-    assert (await admin.run("user", "disable", user))[0] == 0
-    assert (await admin.run("user", "disable", user))[0] == 1
-    assert (await admin.run("user", "roles", str(person), "--role", "hse"))[0] == 2
+    assert (await admin.run("user", "disable", user, "--reason", "for the test"))[0] == 0
+    assert (await admin.run("user", "disable", user, "--reason", "for the test"))[0] == 1
+    assert (await admin.run("user", "roles", str(person), "--role", "hse", "--reason", "for the test"))[
+        0
+    ] == 2
 
 
 async def test_sign_ins_and_tokens_are_listed_and_ended(site: Site, admin: Shell) -> None:
     person = await site.signed_in("soc")
     code, out, _ = await admin.run("session", "list")
     (line,) = out.strip().splitlines()
-    assert (await admin.run("session", "end", line.split()[0]))[0] == 0
+    assert (await admin.run("session", "end", line.split()[0], "--reason", "for the test"))[0] == 0
     assert (await person.get("/api/v1/session")).status_code == 401
-    _, made = await admin.json("token", "add", "narrow", "--permission", "plant:cylinder:read")
+    _, made = await admin.json(
+        "token", "add", "narrow", "--permission", "plant:cylinder:read", "--reason", "for the test"
+    )
     code, out, _ = await admin.run("token", "list")
     assert "narrow: until" in out
     assert "last used never" in out
-    assert (await admin.run("token", "revoke", made["id"]))[0] == 0
-    assert (await admin.run("token", "revoke", made["id"]))[0] == 1
+    assert (await admin.run("token", "revoke", made["id"], "--reason", "for the test"))[0] == 0
+    assert (await admin.run("token", "revoke", made["id"], "--reason", "for the test"))[0] == 1
     assert code == 0
+
+
+async def test_a_token_for_all_one_has(site: Site, admin: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    why = ("--reason", "the administrator's own shell")
+    code, made = await admin.json("token", "add", "own", *why)
+    assert code == 0, made
+    await site.user("shift_leader", login="w.jansen")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+    code, out, err = await admin.run("token", "add", "wide", "--login", "w.jansen", *why, token="")
+    assert code == 0, (out, err)
+    await site.user("worker", login="nobody")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+    code, out, err = await admin.run("token", "add", "wide", "--login", "nobody", *why, token="")
+    assert code == 2
+    assert "no permission that a token could carry" in err
+    async with site.services.database.read() as tx:
+        made_for = {token.label: token.permissions for token in await site.access.tokens.list(tx)}
+    assert made_for["wide"] == permissions_of(["shift_leader"])
+    assert made_for["own"] == permissions_of(["administrator"])
 
 
 async def test_the_matrix_is_exported_looked_at_and_proposed(

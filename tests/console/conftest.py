@@ -37,10 +37,17 @@ async def site(
 
 
 @pytest.fixture(scope="session")
-async def stage(databases: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+async def night(databases: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """One server and one browser for all browser tests."""
     async with open_stage(databases, tmp_path_factory.mktemp("stage")) as opened:
         yield opened
+
+
+@pytest.fixture
+async def stage(night: Stage) -> AsyncIterator[Stage]:
+    """The night's stage, without windows."""
+    yield night
+    await night.close_windows()
 
 
 @pytest.fixture

@@ -224,6 +224,7 @@ async def _accounts(show: Showcase) -> None:
         "deputy": ("shift_leader", "deputy"),
         "issuer": ("permit_issuer", "issuer"),
         "auditor": ("auditor", None),
+        "manager": ("security_manager", None),
         "admin": ("administrator", None),
         "unlinked": ("shift_leader", None),
     }

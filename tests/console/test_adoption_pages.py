@@ -6,7 +6,7 @@ from tests.api.conftest import PASSWORD
 from tests.api.past import served
 from tests.support.database import DatabaseServer
 
-from .client import Browserless
+from .client import Browserless, Page
 
 
 async def _visitor(site, *roles: str) -> Browserless:  # type: ignore[no-untyped-def]  # noqa: ANN001
@@ -62,6 +62,34 @@ async def test_a_zone_is_switched_by_two_people_who_see_what_would_change(databa
         await legacy.spine.settle()
         assert legacy.planned("K001") == {"AP C3"}
         assert "enforce" in (await first.page("/rollout")).html
+
+
+async def test_a_key_with_old_rights_is_adopted_and_handed_out_at_the_desk_in_one_go(
+    databases: DatabaseServer,
+) -> None:
+    async with served(databases, adopted=False) as (legacy, site):
+        desk = await _visitor(site, "shift_leader")
+        opens = legacy.planned("K001")
+        page = await desk.page("/desk")
+        asked = await desk.submit(page, "/desk", who="u1", keys="K003 K001")
+        assert asked.status_code == 409
+        assert "Key K001 still carries rights from before Key2XS." in asked.text
+        assert (await legacy.key("K003")).adopted_at is None, "nothing was half done"
+        form = Page(asked.text)
+        assert form.forms["/desk"]["adopt"] == str((await legacy.key("K001")).id)
+        done = await desk.submit(form, "/desk")
+        assert done.status_code == 303, done.text
+        shown = await desk.page(done.headers["location"])
+        assert "Key K001 handed to P-" in shown.text
+        assert "Key K003 handed to P-" in shown.text
+        assert (await legacy.key("K001")).adopted_at is not None
+        await legacy.spine.settle()
+        assert legacy.planned("K001") == opens, "it keeps what it opened"
+        kinds = await legacy.spine.fetch(
+            "SELECT kind, count(*) FROM log_body WHERE kind IN ('keys:adoption:take', 'keys:custody:hand_out')"
+            " GROUP BY kind ORDER BY kind"
+        )
+        assert [row["count"] for row in kinds] == [1, 2], kinds
 
 
 async def test_somebody_who_only_looks_gets_no_form(databases: DatabaseServer) -> None:

@@ -28,8 +28,8 @@ async def pair(
         async with open_showcase(dsns, tmp_path_factory.mktemp("pair")) as show:
             await show.permit("pumps", "4711", "2210", crew=("u1", "u2"))
             await show.permit("door", "4711", crew=("u3",))
-            people = {name: await show.spine.person(name, company="own") for name in ("manager", "second")}
-            await _account(show, "manager", "security_manager", people["manager"])
+            people = {name: await show.spine.person(name, company="own") for name in ("first", "second")}
+            await _account(show, "first", "security_manager", people["first"])
             await _account(show, "second", "security_manager", people["second"])
             await _account(show, "nobody", "security_manager", None)
             await show.pass_time(2 * show.MINUTE)
@@ -37,12 +37,12 @@ async def pair(
 
 
 async def test_a_company_is_revoked_after_two_people_looked(pair: Showcase) -> None:
-    path = await propose_company(pair, "manager", "v017")
+    path = await propose_company(pair, "first", "v017")
     before = await target_of(pair, "1041")
     assert before.grants
     assert before.desired.rights
     async with browse(pair) as first:
-        await first.sign_in("manager")
+        await first.sign_in("first")
         page = await first.page("/requests")
         for said in (
             "End all access of a company", "Rotor & Seal", "breach at the contractor", "2 of 3 under contract",
@@ -90,7 +90,7 @@ async def test_a_company_is_revoked_after_two_people_looked(pair: Showcase) -> N
     ],
 )
 async def test_who_is_no_second_person_is_told_why(pair: Showcase, login: str, why: str) -> None:
-    path = await propose_company(pair, "manager", "v022")
+    path = await propose_company(pair, "first", "v022")
     kept = await pair.spine.states()
     async with browse(pair) as client:
         await client.sign_in(login)
@@ -101,23 +101,26 @@ async def test_who_is_no_second_person_is_told_why(pair: Showcase, login: str, w
         answer = await client.post(path, {"decision": "confirm", "csrf_token": token})
         assert answer.status_code == 403
     assert await pair.spine.states() == kept
-    await take_back(pair, "manager", path)
+    await take_back(pair, "first", path)
 
 
 async def test_a_proposal_is_refused_by_another_and_taken_back_by_its_own(pair: Showcase) -> None:
-    path = await propose_company(pair, "manager", "v022")
+    path = await propose_company(pair, "first", "v022")
     async with browse(pair) as second:
         await second.sign_in("leader")
         page = await second.page("/requests")
         odd = await second.submit(page, path, decision="perhaps")
         assert "Use one of the buttons." in odd.text
-        done = await second.submit(page, path, decision="refuse")
+        without = await second.submit(page, path, decision="refuse")
+        assert without.status_code == 409
+        assert "Say why" in without.text
+        done = await second.submit(page, path, decision="refuse", reason="not this company")
         assert done.headers["location"] == "/requests?done=refused"
-    await take_back(pair, "manager", await propose_company(pair, "manager", "v022"))
+    await take_back(pair, "first", await propose_company(pair, "first", "v022"))
 
 
 async def test_a_proposal_that_waited_too_long_is_gone_and_cannot_be_confirmed(pair: Showcase) -> None:
-    path = await propose_company(pair, "manager", "v022")
+    path = await propose_company(pair, "first", "v022")
     async with browse(pair) as second:
         await pair.pass_time(timedelta(hours=1))
         await second.sign_in("leader")
@@ -134,7 +137,7 @@ async def test_a_zone_is_switched_by_a_second_security_manager(pair: Showcase) -
         zone = next(each for each in await list_zones(tx) if each.code == "Z4")
         payload = {"zone": str(zone.id), "code": "Z4", "before": zone.mode, "mode": "advise"}
         made = await pair.access.proposals.propose(
-            tx, await principal(pair, "manager"), "zone_mode", subject=f"zone:{zone.id}", payload=payload,
+            tx, await principal(pair, "first"), "zone_mode", subject=f"zone:{zone.id}", payload=payload,
             reason="commissioning", at=pair.spine.now,
         )  # fmt: skip
     path = f"/requests/proposals/{made.id}"
@@ -154,14 +157,14 @@ async def test_a_zone_is_switched_by_a_second_security_manager(pair: Showcase) -
 async def test_rules_come_into_force_by_a_second_person(pair: Showcase) -> None:
     rules = shipped_bundle()
     async with pair.spine.services.database.transaction() as tx:
-        by = (await principal(pair, "manager")).user_id
+        by = (await principal(pair, "first")).user_id
         made = await propose_bundle(
             tx, pair.spine.services.ledger, version="site-7", policies=rules.policies, site_data=rules.site_data, by=by,
             at=pair.spine.now, comment="shorter duties",
         )  # fmt: skip
     path = f"/requests/bundles/{made}"
     async with browse(pair) as first, browse(pair) as second:
-        await first.sign_in("manager")
+        await first.sign_in("first")
         page = await first.page("/requests")
         assert "version site-7" in page.text
         assert path not in page.forms
@@ -200,7 +203,7 @@ async def take_back(show: Showcase, login: str, path: str) -> None:
 
 
 async def _submit(client: Browserless, path: str) -> str:
-    answer = await client.submit(await client.page("/requests"), path, decision="refuse")
+    answer = await client.submit(await client.page("/requests"), path, decision="refuse", reason="a mistake")
     return str(answer.headers["location"])
 
 

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from key2xs.core.errors import Conflict, InvalidInput
+from key2xs.core.errors import Conflict, InvalidInput, NotFound
+from key2xs.core.ids import PermitId, new_id
 from key2xs.work import (
     PaperForm,
     PaperGas,
@@ -16,6 +18,7 @@ from key2xs.work import (
     declare_down,
     permit_facts,
 )
+from key2xs.work.paper import MOST_LISTED
 from tests.conftest import START
 from tests.continuity.sheets import HOUR, heard, issue, person, sheet
 from tests.support.database import DatabaseServer
@@ -218,6 +221,26 @@ async def test_one_number_is_one_permit_for_ever_and_two_people_are_two(spine: S
     assert refused.value.field == "number"
     with pytest.raises(InvalidInput, match="needs two"):
         await issue(spine, await sheet(spine, number="9"), second="u4")
+
+
+async def test_an_old_sheet_is_found_under_a_whole_outage_of_newer_ones(spine: Spine) -> None:
+    """An outage over a shift change makes hundreds of sheets; the oldest must be entered and closed like any other."""
+    at, paper = spine.now, spine.services.paper
+    people = (("user:u4", spine.persons["u4"]), ("user:u3", spine.persons["u3"]))
+    form = await sheet(spine)
+    async with spine.services.database.transaction() as tx:
+        made = [
+            await paper.issue(
+                tx, msgspec.structs.replace(form, number=f"{number:06}"), reason="the permit system is silent",
+                written_by=people[0], confirmed_by=people[1], at=at + timedelta(milliseconds=number),
+            )
+            for number in range(MOST_LISTED + 1)
+        ]  # fmt: skip
+        assert (await paper.get(tx, made[0])).number == "000000"
+        assert {each.permit_id for each in await paper.list(tx)} == set(made)
+        assert len(await paper.list(tx, all_of_them=True)) == MOST_LISTED
+        with pytest.raises(NotFound):
+            await paper.get(tx, PermitId(new_id()))
 
 
 def _read(spine: Spine, changes: dict[str, Any]) -> dict[str, Any]:

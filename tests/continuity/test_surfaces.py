@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx2
 import pytest
 
-from tests.console.client import Browserless
+from tests.console.client import Browserless, Page
 from tests.console.conftest import browse
 from tests.console.showcase import PASSWORD, Showcase, open_showcase
 from tests.support.database import DatabaseServer
@@ -66,9 +66,9 @@ async def test_paper_is_written_by_one_and_confirmed_by_another(site: Showcase) 
         assert "paper 000777" in shown.text
         listed = await leader.page("/permits")
         assert "paper 000777" in listed.text
-        closed = await leader.submit(page, f"/outage/paper/{permit}", act="close")
+        closed = await leader.submit(page, f"/outage/paper/{permit}", act="close", reason="done")
         assert closed.headers["location"] == "/outage?done=paper-closed"
-        again = await leader.submit(page, f"/outage/paper/{permit}", act="close")
+        again = await leader.submit(page, f"/outage/paper/{permit}", act="close", reason="done")
         assert again.status_code == 409
         assert "over already" in again.text
 
@@ -101,12 +101,10 @@ async def test_the_life_of_a_seal_on_its_page(site: Showcase) -> None:
             "SELECT stamp FROM key_key WHERE adopted_at IS NULL ORDER BY stamp LIMIT 1"
         )
         stamp = free["stamp"]
-        done = await leader.submit(
-            page, "/sealed/new", stamp=stamp, seal="S-1", place="control room", act="seal"
-        )
+        done = await leader.submit(page, "/sealed", stamp=stamp, seal="S-1", place="control room", act="seal")
         assert done.headers["location"] == "/sealed?done=sealed"
         page = await leader.page("/sealed")
-        path = f"/sealed/{stamp}"
+        path = f"/sealed/keys/{stamp}"
         assert "under seal" in page.text
         wrong = await leader.submit(page, path, act="check", seal="S-2")
         assert "its seal was broken" in wrong.text
@@ -116,12 +114,29 @@ async def test_the_life_of_a_seal_on_its_page(site: Showcase) -> None:
         assert (await leader.submit(page, path, **broken | {"second": "u2"})).status_code == 303
         page = await leader.page("/sealed")
         assert "seal broken" in page.text
-        assert (await leader.submit(page, path, act="recall")).status_code == 303
+        assert (
+            await leader.submit(page, path, act="recall", reason="the emergency is over")
+        ).status_code == 303
         assert (await leader.submit(page, path, act="again", seal="S-2")).status_code == 303
         page = await leader.page("/sealed")
         [review] = [action for action in page.forms if action.startswith("/sealed/uses/")]
         assert (await leader.submit(page, review, outcome="the pump had to be stopped")).status_code == 303
         assert "Nothing waits for a review." in (await leader.page("/sealed")).text
+
+
+async def test_a_stamp_may_be_any_word(site: Showcase) -> None:
+    """Also one that a page might use for itself: the address names the key, whatever else the form says."""
+    async with browse(site) as leader:
+        await leader.sign_in("leader")
+        page = await leader.page("/sealed")
+        before = await site.spine.fetch("SELECT count(*) AS n FROM key_sealed")
+        token = page.forms["/sealed"]
+        for word in ("new", "uses", "keys"):
+            form = {**token, "stamp": "1062", "act": "seal", "seal": "S-9", "place": "gate"}
+            answer = await leader.post(f"/sealed/keys/{word}", form)
+            assert answer.status_code == 409, word
+            assert word in Page(answer.text).text
+        assert await site.spine.fetch("SELECT count(*) AS n FROM key_sealed") == before
 
 
 async def test_the_same_over_http(site: Showcase) -> None:
@@ -164,8 +179,12 @@ async def test_the_same_over_http(site: Showcase) -> None:
         assert (await api.post(f"{address}/sign-off", json={"person": "iam:u2"})).status_code == 200
         down = await api.post("/api/v1/permit-sources/moon/declare-down", json={"reason": "no permits"})
         assert (down.status_code, down.json()["errors"][0]["field"]) == (400, "source")
-        assert (await api.post(f"{address}/close")).json()["in_force"] is False
-        assert (await api.post("/api/v1/permit-sources/eptw/declare-back")).status_code == 409
+        assert (await api.post(f"{address}/close", json={"reason": "for the test"})).json()[
+            "in_force"
+        ] is False
+        assert (
+            await api.post("/api/v1/permit-sources/eptw/declare-back", json={"reason": "for the test"})
+        ).status_code == 409
         sealed = (await api.get("/api/v1/sealed-keys")).json()
         assert {each["state"] for each in sealed["items"]} <= {"sealed"}
     async with _api(site, "leader") as api:

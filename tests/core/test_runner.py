@@ -7,6 +7,7 @@ from typing import Self
 
 from key2xs.core.clock import StoredClock
 from key2xs.core.runner import Runner
+from key2xs.ledger.sequencer import kinds_told
 
 NOW = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)
 NEVER_POLL = 600.0  # seconds: what happens within a test is no poll
@@ -50,6 +51,33 @@ async def test_between_a_step_and_its_follower_nobody_counts_as_idle() -> None:
     assert all("worker" in busy for busy in seen)
 
 
+async def test_an_entry_wakes_whom_it_concerns_and_whoever_does_not_say() -> None:
+    timer, other, anybody = _Loop("timer"), _Loop("other"), _Loop("anybody")
+    timer.heeds, other.heeds = ("grants:",), ("identity:", "plant:")
+    async with _Running(timer, other, anybody) as running:
+        await running.is_quiet()
+        before = [timer.steps, other.steps, anybody.steps]
+        running.runner.hear(["grants:lease", "work:permit"])
+        await running.is_quiet()
+        assert [timer.steps, other.steps, anybody.steps] == [before[0] + 1, before[1], before[2] + 1]
+
+
+async def test_who_found_nothing_to_do_wakes_no_follower() -> None:
+    reader, worker = _Loop("reader"), _Loop("worker")
+    async with _Running(reader, worker, followers={"reader": ["worker"]}) as running:
+        await running.is_quiet()
+        before = worker.steps
+        reader.idle = True
+        running.runner._wakes["reader"].set()
+        await running.is_quiet()
+        assert worker.steps == before
+
+
+def test_a_notification_that_names_no_kinds_wakes_everybody() -> None:
+    assert kinds_told("42 grants:lease keys:target") == ("grants:lease", "keys:target")
+    assert kinds_told("42") == ()
+
+
 class _Loop:
     """Counts its steps; is due so many seconds after the beginning, then after twice as many."""
 
@@ -57,6 +85,8 @@ class _Loop:
         self.name, self._due = name, due
         self.steps = 0
         self.work = False
+        self.idle = False
+        self.heeds: tuple[str, ...] | None = None
         self.on_step: Callable[[], None] = lambda: None
 
     async def step(self, now: datetime) -> datetime | None:

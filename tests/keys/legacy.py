@@ -2,12 +2,12 @@
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from key2xs.core.ids import KeySystemId, ZoneId
@@ -58,6 +58,7 @@ class Legacy:
     """The site, and what people do to take it over."""
 
     spine: Spine
+    make: ClassVar[Callable[[], TinySite]] = staticmethod(legacy_site)
 
     async def key(self, stamp: str) -> StoredKey:
         """Return a key."""
@@ -65,9 +66,9 @@ class Legacy:
             return await self.spine.services.registry.get_key(tx, stamp)
 
     async def system(self) -> KeySystemId:
-        """Return the one key system."""
+        """Return the key system whose keys these are."""
         async with self.spine.services.database.read() as tx:
-            return (await self.spine.services.registry.systems(tx))[0].id
+            return (await self.spine.services.registry.get_key(tx, "K001")).system_id
 
     async def write(self, *, on: bool = True) -> None:
         """Let the connection write, or not."""
@@ -144,6 +145,9 @@ class Legacy:
         await self.spine.advance(timedelta(minutes=minutes), every=timedelta(minutes=minutes / steps))
 
 
+L = TypeVar("L", bound=Legacy)
+
+
 @dataclass(frozen=True)
 class _Prepared:
     database: str
@@ -152,7 +156,7 @@ class _Prepared:
     scim_ids: dict[str, str]
 
 
-_PREPARED: dict[tuple[int, bool], _Prepared] = {}
+_PREPARED: dict[tuple[int, bool, type[Legacy]], _Prepared] = {}
 
 
 @asynccontextmanager
@@ -160,34 +164,40 @@ async def open_legacy(databases: DatabaseServer, *, adopted: bool = True) -> Asy
     """Open the site: listed and read, all zones in *observe*, two people known.
 
     As on its first day: connected read-only and nothing adopted. Or with every key adopted and writing switched on.
-    The stage is set once a run and copied.
     """
-    place = (id(databases), adopted)
+    async with open_legacy_of(Legacy, databases, adopted=adopted) as site:
+        yield site
+
+
+@asynccontextmanager
+async def open_legacy_of(kind: type[L], databases: DatabaseServer, *, adopted: bool) -> AsyncIterator[L]:
+    """Open the site of a make. The stage is set once a run and copied."""
+    place = (id(databases), adopted, kind)
     if place not in _PREPARED:
-        _PREPARED[place] = await _prepare(databases, adopted=adopted)
+        _PREPARED[place] = await _prepare(databases, kind, adopted=adopted)
     prepared = _PREPARED[place]
     folder = Path(tempfile.mkdtemp(prefix="key2xs-legacy-"))
     shutil.copytree(prepared.folder, folder, dirs_exist_ok=True)
     try:
         with databases.fresh(prepared.database) as dsns:
-            async with open_spine(dsns, folder, START, site=legacy_site(), prepared=True) as spine:
+            async with open_spine(dsns, folder, START, site=kind.make(), prepared=True) as spine:
                 spine.persons.update(prepared.persons)
                 spine.scim_ids.update(prepared.scim_ids)
                 await spine.settle()
-                yield Legacy(spine)
+                yield kind(spine)
     finally:
         shutil.rmtree(folder)
 
 
-async def _prepare(databases: DatabaseServer, *, adopted: bool) -> _Prepared:
+async def _prepare(databases: DatabaseServer, kind: type[Legacy], *, adopted: bool) -> _Prepared:
     name, dsns = databases.create()
     folder = Path(tempfile.mkdtemp(prefix="key2xs-legacy-"))
-    async with open_spine(dsns, folder, START, site=legacy_site(), enforce=False) as spine:
+    async with open_spine(dsns, folder, START, site=kind.make(), enforce=False) as spine:
         for ref in ("u1", "u2"):
             await spine.person(ref)
         await spine.settle()
         if adopted:
-            site = Legacy(spine)
+            site = kind(spine)
             await site.adopt_all()
             await site.write()
         return _Prepared(name, folder, dict(spine.persons), dict(spine.scim_ids))

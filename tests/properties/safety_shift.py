@@ -13,6 +13,7 @@ from key2xs.identity.duties import Duty
 from key2xs.identity.types import Act as IdentityAct
 from key2xs.incidents.kill_types import By
 from key2xs.keys.importer import import_keys
+from key2xs.keys.port import Inventory, KeyKind as VendorKind, ProgrammingState, VendorKey
 from key2xs.plant.importer import import_csv
 from key2xs_twin.clients.permits import Member
 from tests.support.spine import Spine
@@ -333,3 +334,24 @@ async def make_emergency(spine: Spine, stamp: str) -> None:
         assert not done.errors, done.errors
 
     await spine.services.database.transact(run)
+
+
+async def hand_out_of_another_maker(shift: Shift, ref: str) -> None:
+    """Hand out a key of a maker that knows nothing of our locks."""
+    services, at = shift.spine.services, shift.spine.now
+    found = VendorKey("x1", "X1", VendorKind.DYNAMIC, ProgrammingState.PROGRAMMED)
+    async with services.database.transaction() as tx:
+        other = await services.registry.ensure_system(tx, "other", "cliq", at)
+        await services.registry.take_inventory(
+            tx, other.id, Inventory((found,), (), (), as_of=at, visibility_complete=True), at
+        )
+        await services.custody.hand_out(
+            tx,
+            (await services.registry.get_key(tx, "X1")).id,
+            shift.spine.persons[ref],
+            actor="user:desk",
+            at=at,
+        )
+        key = await services.registry.get_key(tx, "X1")
+        entry = await services.custody.tell(tx, "keys:adoption:take", key, actor="user:desk", at=at)
+        await tx.execute("UPDATE key_key SET adopted_at = $2, entry = $3 WHERE id = $1", key.id, at, entry)

@@ -1,12 +1,14 @@
 """A key that was not adopted is never written, whatever happens; and an adopted one is never widened by adoption.
 
-Its liveness twin: what stands in a zone that nobody enforced, and that nobody ended, stays on the key.
+Its liveness twin: what stands in a zone that nobody enforced, and that nobody ended, stays on the key. Both makes: on CLIQ
+one of the keys is a normal one, which can never be adopted, and programs reach keys only when somebody holds them up.
 """
 
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import ClassVar
 from uuid import UUID
 
 from hypothesis import Phase, given, settings, strategies as st
@@ -16,10 +18,12 @@ from key2xs.core.errors import Key2XSError
 from key2xs.keys.adoption.adopting import adopt_one
 from key2xs_twin.faults import Fault
 from key2xs_twin.iloq.errors import ApiError
-from tests.keys.legacy import Legacy, open_legacy
+from tests.keys.legacy import Legacy, open_legacy, open_legacy_of
+from tests.keys.legacy_cliq import CliqLegacy
 from tests.support.database import DatabaseServer
 from tests.support.stage import run
 from tests.support.tiny import MARKINGS, twin_id
+from tests.support.tiny_cliq import GATEHOUSE
 
 STAMPS = ("K001", "K002", "K003", "K004")
 ZONES = ("Z2", "Z3", "Z4")
@@ -40,6 +44,9 @@ class Past:
     edited: set[str] = field(default_factory=set)
     told: list[str] = field(default_factory=list)
 
+    kind: ClassVar[type[Legacy]] = Legacy
+    written_by: ClassVar[tuple[str, ...]] = ("PUT Keys/*/SecurityAccesses", "POST Keys/*/Order")
+
     def look(self, stamp: str) -> None:
         """Remember what the vendor holds of a key that nobody but its own people touched."""
         self.untouched[stamp] = self.held(stamp)
@@ -58,6 +65,25 @@ class Past:
         state = self.site.spine.world.iloq.state
         rights = state.keys[key_id(stamp)].plan.right_ids
         return {m for m in MARKINGS if state.locks[twin_id(m)].right_ids & rights}
+
+    def spans(self, stamp: str) -> bool:
+        """Tell whether a right of a key opens more than what is to stay, and cannot be split."""
+        state = self.site.spine.world.iloq.state
+        return any(
+            {m for m in MARKINGS if right in state.locks[twin_id(m)].right_ids} & self.opens(stamp)
+            > self.fixed[stamp]
+            for right in state.keys[key_id(stamp)].plan.right_ids
+        )
+
+    def edit(self, stamp: str, number: int, *, order: bool) -> None:
+        """Somebody gives a key other rights in the vendor's own tool."""
+        others = self.site.spine.world.out_of_band
+        others.change_rights(key_id(stamp), [twin_id(f"right C{1 + n}") for n in range(number)])
+        if order:
+            others.order(key_id(stamp))
+
+    def carry(self, stamp: str) -> None:
+        """Somebody holds a key to an updater; this make's keys come by themselves."""
 
     def forget(self, stamp: str) -> None:
         """From now on what stands on this key need not stay."""
@@ -88,6 +114,38 @@ class Past:
             assert not lost, (stamp, "lost what nobody ended", lost, *self.told)
 
 
+class CliqPast(Past):
+    """The same on CLIQ."""
+
+    kind: ClassVar[type[Legacy]] = CliqLegacy
+    written_by: ClassVar[tuple[str, ...]] = ("PUT cliq/keys/*/plan", "POST cliq/keys/*/send")
+
+    def held(self, stamp: str) -> str:
+        record = self.site.spine.world.cliq.state.keys[key_id(stamp)]
+        rounds = self.site.spine.world.cliq.state.tasks_for(record.key_id)
+        if stamp in self.edited:
+            return repr((record.plan, record.reported, rounds))
+        return repr(
+            (record.plan, record.sent, record.sent_revision, record.confirmed, record.reported, rounds)
+        )
+
+    def opens(self, stamp: str) -> set[str]:
+        return self.site.planned(stamp)
+
+    def spans(self, stamp: str) -> bool:
+        """Every cylinder is a right of its own, and both members of the one group lie in one zone."""
+        return False
+
+    def edit(self, stamp: str, number: int, *, order: bool) -> None:
+        others = self.site.spine.world.cliq_out_of_band
+        others.change_plan(key_id(stamp), [twin_id(f"C{1 + n}") for n in range(number)], group_ids=())
+        if order:
+            others.send(key_id(stamp))
+
+    def carry(self, stamp: str) -> None:
+        self.site.spine.world.present_at_updater(key_id(stamp), GATEHOUSE)
+
+
 def key_id(stamp: str) -> UUID:
     return twin_id(f"key {int(stamp[1:])}")
 
@@ -110,14 +168,8 @@ async def _mode(it: Past, a: int, b: int) -> None:
     if mode == "enforce":
         for stamp, locks in it.fixed.items():
             it.fixed[stamp] = {lock for lock in locks if ZONE_OF[lock] != zone}
-            state = it.site.spine.world.iloq.state
             # A right that spans the zone goes as a whole; where the catalogue has one for the rest, that takes over.
-            spanning = any(
-                {m for m in MARKINGS if right in state.locks[twin_id(m)].right_ids} & it.opens(stamp)
-                > it.fixed[stamp]
-                for right in state.keys[key_id(stamp)].plan.right_ids
-            )
-            if spanning and stamp == "K004":
+            if it.spans(stamp) and stamp == "K004":
                 it.fixed[stamp] = set()
 
 
@@ -126,10 +178,8 @@ async def _write(it: Past, a: int, _b: int) -> None:
 
 
 async def _edit(it: Past, a: int, b: int) -> None:
-    stamp, others = STAMPS[a % 4], it.site.spine.world.out_of_band
-    others.change_rights(key_id(stamp), [twin_id(f"right C{1 + n}") for n in range(b % 4)])
-    if a % 3:
-        others.order(key_id(stamp))
+    stamp = STAMPS[a % 4]
+    it.edit(stamp, b % 4, order=bool(a % 3))
     it.edited.add(stamp)
     it.look(stamp)
     it.forget(stamp)
@@ -178,7 +228,7 @@ async def _fault(it: Past, a: int, b: int) -> None:
     effects = ("lose_response_after_commit", "lose_request", "status:500", "late_write:45")
     it.site.spine.world.faults.add(
         Fault(
-            operation=("PUT Keys/*/SecurityAccesses", "POST Keys/*/Order")[a % 2],
+            operation=it.written_by[a % 2],
             effect=effects[b % 4],
             times=1,
         )
@@ -189,6 +239,10 @@ async def _crash(it: Past, a: int, b: int) -> None:
     names = sorted(name for name in declared() if name.startswith(("keys.", "adoption.")))
     with declared()[names[(a * 7 + b) % len(names)]].armed():
         await it.settle()
+
+
+async def _carry(it: Past, a: int, _b: int) -> None:
+    it.carry(STAMPS[a % 4])
 
 
 async def _wait(it: Past, a: int, _b: int) -> None:
@@ -203,7 +257,7 @@ async def _wait(it: Past, a: int, _b: int) -> None:
 ACTS: dict[str, Callable[[Past, int, int], Awaitable[None]]] = {
     "adopt": _adopt, "run": _run, "mode": _mode, "write": _write, "edit": _edit, "hand_out": _hand_out,
     "take_back": _take_back, "permit": _permit, "block": _block, "end": _end, "fault": _fault, "crash": _crash,
-    "wait": _wait,
+    "wait": _wait, "carry": _carry,
 }  # fmt: skip
 LONGEST = 16
 numbers = st.integers(0, 11)
@@ -215,10 +269,10 @@ def _examples(few: int) -> settings:
     return settings(max_examples=few * settings().max_examples // 25, phases=phases)
 
 
-async def play(databases: DatabaseServer, acts: list[tuple[str, int, int]]) -> None:
+async def play(databases: DatabaseServer, acts: list[tuple[str, int, int]], past: type[Past] = Past) -> None:
     """Play a history, checking after each act."""
-    async with open_legacy(databases, adopted=False) as site:
-        it = Past(site)
+    async with open_legacy_of(past.kind, databases, adopted=False) as site:
+        it = past(site)
         for stamp in STAMPS:
             it.look(stamp)
             it.fixed[stamp] = it.opens(stamp)
@@ -237,6 +291,14 @@ def test_a_key_that_was_not_adopted_is_never_written(
     databases: DatabaseServer, acts: list[tuple[str, int, int]]
 ) -> None:
     run(play(databases, acts))
+
+
+@_examples(3)
+@given(acts=histories)
+def test_a_cliq_key_that_was_not_adopted_is_never_written(
+    databases: DatabaseServer, acts: list[tuple[str, int, int]]
+) -> None:
+    run(play(databases, acts, CliqPast))
 
 
 async def test_an_adopted_key_in_an_enforced_zone_is_brought_in_line(databases: DatabaseServer) -> None:

@@ -1,10 +1,7 @@
 """Single scenes that histories seldom reach: each is a way in which access could widen, stay or be refused wrongly."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from key2xs.core.crash import declared
 from key2xs.core.ids import CylinderId
@@ -14,22 +11,13 @@ from key2xs.identity.types import Act
 from key2xs.plant.service import cylinder_facts, set_zone_mode
 from key2xs_twin.clients.permits import Member
 from key2xs_twin.faults import Fault
-from tests.conftest import START
-from tests.support.database import DatabaseServer
-from tests.support.stage import Stage, open_stage
+from tests.support.stage import Stage
 from tests.support.tiny import AREA, UNIT, asset_of, twin_id
 
 from .bounds import latest_opening
 from .history import History
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-async def stage(databases: DatabaseServer) -> AsyncIterator[Stage]:
-    """The prepared stage; nobody holds a key and no permit is live."""
-    async with open_stage(databases, START) as opened:
-        yield opened
 
 
 async def at_work(stage: Stage, *markings: str, type_: str = "cold_work", hours: float = 8) -> Any:

@@ -21,7 +21,8 @@ SCENE: list[Act] = [
 numbers = st.integers(0, 11)
 
 
-def _histories(names: frozenset[str]) -> st.SearchStrategy[list[Act]]:
+def histories(names: frozenset[str]) -> st.SearchStrategy[list[Act]]:
+    """Histories of these acts."""
     return st.lists(st.tuples(st.sampled_from(sorted(names)), numbers, numbers), min_size=8, max_size=LONGEST)
 
 
@@ -40,7 +41,7 @@ async def _play(databases: DatabaseServer, acts: list[Act]) -> History:
 
 
 @_examples(5)
-@given(acts=_histories(CALM | {"cut", "restore"}))
+@given(acts=histories(CALM | {"cut", "restore"}))
 def test_nothing_opens_that_must_not_while_everything_works(
     databases: DatabaseServer, acts: list[Act]
 ) -> None:
@@ -48,13 +49,13 @@ def test_nothing_opens_that_must_not_while_everything_works(
 
 
 @_examples(4)
-@given(acts=_histories(frozenset(ACTS) - {"crash"}))
+@given(acts=histories(frozenset(ACTS) - {"crash"}))
 def test_nothing_opens_that_must_not_whatever_fails(databases: DatabaseServer, acts: list[Act]) -> None:
     run(_play(databases, acts))
 
 
 @_examples(4)
-@given(acts=_histories(frozenset(ACTS)))
+@given(acts=histories(frozenset(ACTS)))
 def test_nothing_opens_that_must_not_when_the_product_dies(
     databases: DatabaseServer, acts: list[Act]
 ) -> None:

@@ -4,7 +4,11 @@ import json
 
 import httpx2
 
-from .site import FAMILY, GIVEN, MAIL_DOMAIN, SCIM_TOKEN, USER_PASSWORD, WEBHOOK_SECRET, Site
+from .permits import WEBHOOK_SECRET
+from .prepared import USER_PASSWORD
+from .processes import LONGEST
+from .settings import SCIM_TOKEN
+from .site import FAMILY, GIVEN, MAIL_DOMAIN, Site
 
 
 def outputs_and_syslog_name_nobody_and_hold_no_secret(site: Site) -> None:
@@ -13,17 +17,17 @@ def outputs_and_syslog_name_nobody_and_hold_no_secret(site: Site) -> None:
     send_rubbish(site, ref)
     # A vendor that fails in every way a worker would complain about.
     for effect in ("status:500", "garbage", "unauthorised"):
-        site.fault("* **", effect, times=1)
-    site.suspend(permit)
+        site.twin.fault("* **", effect, times=1)
+    site.permits.suspend(permit)
     # Not until it is narrowed: after such answers the vendor is left alone for half a minute.
-    site.wait(lambda: site.faults_fired() >= 2)
-    site.clear_faults()
+    site.wait(lambda: site.twin.faults_fired() >= 2)
+    site.twin.clear_faults()
     site.wait(site.quiet)
     secret = {
         "the API token": site.token,
         "the SCIM token": SCIM_TOKEN,
         "the webhook secret": WEBHOOK_SECRET,
-        "the vendor's password": site.ready["password"],
+        "the vendor's password": site.twin.ready["password"],
         "a user's password": USER_PASSWORD,
         **{f"the cookie {name}": value for name, value in cookies.items()},
         **{f"a password of {role}": word for role, word in database_passwords(site).items()},
@@ -45,7 +49,7 @@ def assert_holds_none(where: str, text: str, words: dict[str, str]) -> None:
 
 def sign_in(site: Site) -> dict[str, str]:
     """Sign in as the suite's user, once wrongly; the session's cookies."""
-    with httpx2.Client(base_url=site.url, timeout=20) as client:
+    with httpx2.Client(base_url=site.url, timeout=LONGEST) as client:
         bad = client.post("/api/v1/session", json={"login": "smoke", "password": "wrong " + USER_PASSWORD})
         assert bad.status_code == 401
         good = client.post("/api/v1/session", json={"login": "smoke", "password": USER_PASSWORD})
@@ -58,7 +62,7 @@ def send_rubbish(site: Site, ref: str) -> None:
     """Send what must be refused, full of names."""
     person = {"userName": f"{ref}@{MAIL_DOMAIN}", "name": {"givenName": GIVEN, "familyName": [FAMILY]}}
     headers = {"Authorization": f"Bearer {SCIM_TOKEN}", "Content-Type": "application/scim+json"}
-    with httpx2.Client(base_url=site.url, timeout=20) as client:
+    with httpx2.Client(base_url=site.url, timeout=LONGEST) as client:
         for body in (json.dumps(person), json.dumps(person)[:-5], f'"{GIVEN} {FAMILY}"'):
             answer = client.post("/scim/entra/v2/Users", content=body, headers=headers)
             assert 400 <= answer.status_code < 500, answer.text

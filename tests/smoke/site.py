@@ -1,4 +1,4 @@
-"""A site on real sockets: the product's processes, the twin's, a SIEM, and the people and systems that talk to it."""
+"""A site on real sockets: the product's processes between twin, permit office and SIEM, and how to talk to it."""
 
 import asyncio
 import csv
@@ -15,39 +15,31 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx2
 
-from key2xs.access import Access, Role, permissions_of
 from key2xs.app import databases
 from key2xs.core.clock import SystemClock
 from key2xs.core.postgres import RoleDsns
-from key2xs.core.settings import Settings, load_settings
-from key2xs.installation import Dsns, open_installation
+from key2xs.core.settings import load_settings
+from key2xs.installation import Dsns
 from key2xs.ledger.verify import verify_export
-from key2xs.plant.importer import import_csv
-from key2xs.plant.service import list_zones, set_zone_mode
-from key2xs.services import Services
 from key2xs_twin.certificates import Certificates, make_certificates
-from key2xs_twin.clients.permits import Member, Permit
-from key2xs_twin.clients.ptw import PermitSystem
+from key2xs_twin.clients.permits import Permit
 from key2xs_twin.clients.scim import EntraClient, ScimPerson
-from key2xs_twin.clients.webhook import Pending, WebhookSender, make_secret
 from key2xs_twin.rsyslog import Rsyslog
 from key2xs_twin.syslog_receiver import Record
 from tests.support.peers import require_program
-from tests.support.tiny import AREA, UNIT, asset_of, tiny_site
 from tests.support.waiting import wait_until
 
-from .processes import Child, end_all, kill_under, processes_under, product, tiny_twin
+from .permits import Permits
+from .prepared import prepare
+from .processes import LONGEST, Child, end_all, kill_under, processes_under, product
+from .settings import SCIM_TOKEN, settings_text
+from .twin import Twin
 
 T = TypeVar("T")
 
-SCIM_TOKEN = "scim-token-Kdu7Yw2nQp4Zt6Vb8"
-WEBHOOK_SECRET = make_secret(b"smoke-suite-webhook-key!")
 # Planted where people are: nothing of it may ever be written to an output or sent to the SIEM.
 GIVEN, FAMILY, MAIL_DOMAIN = "Zwaantje-Loes", "Quirijnsdochter", "planted-mail.example"
 QUALIFIED = ("VCA_BASIC", "SITE_INDUCTION", "LOTO")
-SINK = "siem"
-ISSUER = "u00411"
-USER_PASSWORD = "a password for the smoke suite"
 
 ALL_IN_ONE = {"all": ["serve"]}
 SEPARATE = {
@@ -66,8 +58,7 @@ class Site:
     folder: Path
     named: RoleDsns | None
     """The database the settings name; None where the product runs its own server."""
-    twin: Child
-    ready: dict[str, Any]
+    twin: Twin
     siem: Rsyslog
     certificates: Certificates
     port: int
@@ -79,8 +70,7 @@ class Site:
     refs: list[str] = field(default_factory=list)
     _loop: asyncio.Runner = field(default_factory=asyncio.Runner)
     _http: httpx2.Client | None = None
-    _control: httpx2.Client | None = None
-    _ptw: PermitSystem | None = None
+    _permits: Permits | None = None
     _keys: Iterator[int] = field(default_factory=lambda: iter(range(1, 17)))
 
     # --- life ----------------------------------------------------------------------------------------------
@@ -103,7 +93,10 @@ class Site:
     def write_settings(self) -> None:
         """Write the product's settings."""
         self.config.touch(mode=0o600)
-        self.config.write_text("\n".join(_settings_lines(self)) + "\n", encoding="utf-8")
+        text = settings_text(
+            data=self.data, port=self.port, ready=self.twin.ready, siem=self.siem, certificates=self.certificates, dsns=self.named
+        )  # fmt: skip
+        self.config.write_text(text, encoding="utf-8")
 
     def use_database(self, named: RoleDsns) -> None:
         """Let the product's next start find another database."""
@@ -115,9 +108,9 @@ class Site:
         """Import the tiny site, enforce its zones, and make a user and a token."""
         settings = load_settings(self.config, {})
         with databases(settings) as dsns:
-            self.dsns, self.token = dsns, self.run(_prepare(settings, dsns))
+            self.dsns, self.token = dsns, self.run(prepare(settings, dsns))
         self._http = httpx2.Client(
-            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=20
+            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=LONGEST
         )
 
     def start(self, roles: dict[str, list[str]]) -> None:
@@ -127,7 +120,7 @@ class Site:
             self.running[name] = child
             self.children.append(child)
         if any("serve" in arguments for arguments in roles.values()):
-            self.wait(self.answers, within=60)
+            self.wait(self.answers)
 
     def answers(self) -> bool:
         """Tell whether the web side answers; a process that ended meanwhile is an error."""
@@ -146,11 +139,11 @@ class Site:
 
     def close(self) -> None:
         """End everything, whatever state it is in."""
-        end_all([*self.children, self.twin])
+        end_all([*self.children, self.twin.child])
         self.siem.stop()
-        for client in (self._http, self._control):
-            if client is not None:
-                client.close()
+        self.twin.close()
+        if self._http is not None:
+            self._http.close()
         self._loop.close()
         kill_under(self.folder)
 
@@ -158,7 +151,7 @@ class Site:
         """Run a coroutine of one of the clients."""
         return self._loop.run(work)
 
-    def wait(self, holds: Any, *, within: float = 40.0) -> None:
+    def wait(self, holds: Any, *, within: float = LONGEST) -> None:
         """Wait until something holds; a failure shows the processes' last words."""
         try:
             wait_until(holds, within=within)
@@ -215,7 +208,7 @@ class Site:
         self.refs.append(ref)
         self.wait(lambda: any(key["stamp"] == stamp for key in self.get("/api/v1/keys", q=stamp)["items"]))
         self.post(f"/api/v1/keys/{stamp}/hand-out", {"person": f"iam:{ref}"})
-        self.act("hand_over", key=stamp, person=ref)
+        self.twin.act("hand_over", key=stamp, person=ref)
         return ref, stamp
 
     def _qualify(self, ref: str) -> None:
@@ -241,63 +234,18 @@ class Site:
         async with EntraClient(f"{self.url}/scim/entra/v2", SCIM_TOKEN, flag=True) as client:
             await client.create_user(person)
 
-    def issue(self, *markings: str, ref: str) -> Permit:
-        """Have a permit issued for some cylinders with one person signed on."""
-        now = self.now()
-        permit = self.ptw.create(
-            type_="cold_work",
-            area=AREA,
-            unit=UNIT,
-            assets=[asset_of(marking) for marking in markings],
-            valid_from=now - timedelta(minutes=5),
-            valid_to=now + timedelta(hours=4),
-            at=now,
-            people=[Member(ref=ref, role="performing_authority", company="v017")],
-        )
-        self.ptw.approve(permit.id, by=ISSUER, at=now, role="issuing_authority")
-        self.ptw.go_live(permit.id, by=ISSUER, at=now)
-        self.ptw.sign_on(permit.id, ref, at=now)
-        self.send()
-        return permit
-
-    def suspend(self, permit: Permit) -> None:
-        """Have a permit suspended."""
-        self.ptw.suspend(permit.id, code="shift_end", at=self.now())
-        self.send()
-
-    def send(self) -> None:
-        """Have the permit system send what is due; everything must be taken."""
-        sent = self.run(self._flush())
-        assert {delivery.status for delivery in sent} <= {202, 204}, sent
-
-    async def _flush(self) -> Any:
-        # A connection belongs to the loop's run; each flush makes its own.
-        sender = WebhookSender(f"{self.url}/webhooks/ptw/eptw", [WEBHOOK_SECRET])
-        sender.queue, self.ptw.sender.queue = self.ptw.sender.queue, []
-        try:
-            return await sender.flush(at=self.now())
-        finally:
-            self.ptw.sender.queue += sender.queue
-            await sender.aclose()
-
     @property
-    def ptw(self) -> PermitSystem:
-        """The permit system."""
-        if self._ptw is None:
-            self._ptw = PermitSystem(WebhookSender(f"{self.url}/webhooks/ptw/eptw", [WEBHOOK_SECRET]))
-        return self._ptw
-
-    def post_again(self) -> None:
-        """Have the permit system try once more what nobody answered."""
-        for pending in self.ptw.sender.queue:
-            self.ptw.sender.queue[self.ptw.sender.queue.index(pending)] = Pending(pending.event, self.now())
-        self.send()
+    def permits(self) -> Permits:
+        """The permit office."""
+        if self._permits is None:
+            self._permits = Permits(self.url, self.run)
+        return self._permits
 
     def holds_key(self, *markings: str) -> tuple[str, str, Permit]:
         """Bring somebody to the point where their key opens: ref, stamp and permit."""
         ref, stamp = self.newcomer()
-        permit = self.issue(*markings, ref=ref)
-        self.wait(lambda: self.could_open(stamp, markings[0]))
+        permit = self.permits.issue(*markings, ref=ref)
+        self.wait(lambda: self.twin.could_open(stamp, markings[0]))
         assert self.grants(ref) == ["active"]
         return ref, stamp, permit
 
@@ -310,53 +258,6 @@ class Site:
         """Return the product's id of a person."""
         return str(self.post("/api/v1/explain", {"person": f"iam:{ref}", "cylinder": "C1"})["person"])
 
-    # --- the physical side ---------------------------------------------------------------------------------
-
-    def act(self, act: str, **values: Any) -> dict[str, Any]:
-        """Do something at the site."""
-        return self.control("act", {"act": act, **values})
-
-    def control(self, path: str, body: Any) -> dict[str, Any]:
-        """Ask the twin's control interface for something."""
-        return self._controlled("POST", path, json=body)
-
-    def look(self, path: str, **query: str) -> dict[str, Any]:
-        """Look at the truth."""
-        return self._controlled("GET", path, params=query)
-
-    def _controlled(self, method: str, path: str, **values: Any) -> dict[str, Any]:
-        if self._control is None:
-            self._control = httpx2.Client(base_url=self.ready["control"], timeout=20)
-        answer = self._control.request(method, path, **values)
-        assert not answer.is_error, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-    def opens(self, stamp: str, marking: str) -> bool:
-        """Hold a key to a lock."""
-        return bool(self.act("present", key=stamp, lock=marking)["worked"])
-
-    def could_open(self, stamp: str, marking: str) -> bool:
-        """Tell by device truth whether a key would open a lock now, without trying."""
-        return bool(self.look("oracle", key=stamp, lock=marking)["now"])
-
-    def fault(self, operation: str, effect: str, **values: Any) -> None:
-        """Plan a fault of the vendor's server."""
-        self.control("faults", [{"operation": operation, "effect": effect, **values}])
-
-    def faults_fired(self) -> int:
-        """How many calls the planned faults hit so far."""
-        return sum(self.control("faults", [])["fired"].values())
-
-    def clear_faults(self) -> dict[str, int]:
-        """End all faults; how often each fired."""
-        fired: dict[str, int] = self.control("faults/clear", None)["fired"]
-        return fired
-
-    def calls_open(self) -> int:
-        """How many vendor calls are under way."""
-        return int(self.look("state", digest="false")["open_calls"])
-
     # --- looking -------------------------------------------------------------------------------------------
 
     def fetch(self, sql: str, *arguments: Any, role: str = "read") -> list[Any]:
@@ -365,7 +266,7 @@ class Site:
         dsn = getattr(self.dsns, role)
 
         async def look() -> list[Any]:
-            connection = await asyncpg.connect(dsn, timeout=20, command_timeout=20)
+            connection = await asyncpg.connect(dsn, timeout=LONGEST, command_timeout=LONGEST)
             try:
                 return list(await connection.fetch(sql, *arguments))
             finally:
@@ -382,7 +283,7 @@ class Site:
         """Run a command against the service; exit code and answer."""
         child = product(f"command-{len(self.children)}", ["--json", *arguments], self.folder, self.config)
         self.children.append(child)
-        code = child.ended(within=60)
+        code = child.ended(within=LONGEST)
         text = child.stdout.read_text(encoding="utf-8")
         return code, json.loads(text) if text.strip().startswith("{") else child.output
 
@@ -423,15 +324,15 @@ def open_site(folder: Path, named: RoleDsns | None) -> Iterator[Site]:
     require_program("rsyslogd")
     folder.mkdir(parents=True, exist_ok=True)
     certificates = make_certificates(folder / "certificates")
-    twin = tiny_twin(folder)
+    twin = Twin.start(folder)
     try:
         siem = Rsyslog.start(folder / "rsyslog", certificates)
     except BaseException:
-        twin.kill()
+        twin.child.kill()
         raise
-    site = Site(folder, named, twin, {}, siem, certificates, free_port())
+    site = Site(folder, named, twin, siem, certificates, free_port())
     try:
-        site.ready = json.loads(twin.line("{"))
+        twin.wait()
         site.write_settings()
         site.prepare()
         yield site
@@ -469,85 +370,3 @@ def assert_whole(site: Site, name: str) -> None:
     export.write_bytes(site.download("/api/v1/log/export"))
     report = verify_export(export, site.status()["log"]["vkey"])
     assert report.ok, report.problems
-
-
-async def _prepare(settings: Settings, dsns: Dsns) -> str:
-    clock = SystemClock()
-    async with open_installation(settings, dsns, clock) as installation:
-        services = installation.services
-        await services.database.transact(lambda tx: _import(tx, services))
-        access = Access(services.database, services.ledger, services.vault, clock, clock)
-        # Everything but managing users: nobody does both.
-        roles = [role for role in Role if role not in {Role.ADMINISTRATOR, Role.CONTRACTOR_COORDINATOR}]
-
-        async def make(tx: Any) -> str:
-            user = await access.users.make(
-                tx, login="smoke", roles=roles, actor="system:test", at=clock.now(), password=USER_PASSWORD
-            )
-            _, secret = await access.tokens.make(
-                tx,
-                owner_id=user,
-                label="smoke",
-                permissions=permissions_of(roles),
-                valid_for=timedelta(days=1),
-                actor="system:test",
-            )
-            return secret
-
-        return await services.database.transact(make)
-
-
-async def _import(tx: Any, services: Services) -> None:
-    at = services.clock.now()
-    for kind, rows in tiny_site().files.items():
-        if kind == "companies":
-            report = await services.desk.identity.import_csv(tx, kind, rows, at=at, actor="user:setup")
-        else:
-            report = await import_csv(tx, services.ledger, kind, rows, at=at, actor="user:setup")
-        assert not report.errors, report.errors
-    for zone in await list_zones(tx):
-        await set_zone_mode(
-            tx, services.ledger, zone.id, mode="enforce", actor="user:setup", at=at, reason="smoke"
-        )
-    for connection in await services.connections.all(tx):
-        await services.connections.switch(
-            tx, connection.id, writes=True, reason="smoke", actor="user:setup", at=at
-        )
-
-
-def _settings_lines(site: Site) -> list[str]:
-    ready, certificates, dsns = site.ready, site.certificates, site.named
-    names = ("app", "owner", "log", "read", "vault")
-    return [
-        'site_code = "RTX"',
-        f"data_dir = {_text(site.data)}",
-        "[http]",
-        f"port = {site.port}",
-        *(["[database]", *(f"{name} = {_text(getattr(dsns, name))}" for name in names)] if dsns else []),
-        "[[scim]]",
-        'name = "entra"',
-        f"token = {_text(SCIM_TOKEN)}",
-        "[[permits]]",
-        'name = "eptw"',
-        f"secrets = [{_text(WEBHOOK_SECRET)}]",
-        "[[iloq]]",
-        'name = "iloq"',
-        f"base_url = {_text(ready['iloq'])}",
-        f"customer_code = {_text(ready['customer_code'])}",
-        f"user_name = {_text(ready['user_name'])}",
-        f"password = {_text(ready['password'])}",
-        f"lock_group = {_text(ready['lock_group_id'])}",
-        "events_seconds = 2",
-        "[[syslog]]",
-        f"name = {_text(SINK)}",
-        'host = "127.0.0.1"',
-        f"port = {site.siem.port}",
-        f"ca = {_text(certificates.ca)}",
-        f"certificate = {_text(certificates.client.certificate)}",
-        f"key = {_text(certificates.client.key)}",
-        'server_name = "syslog.twin.test"',
-    ]
-
-
-def _text(value: object) -> str:
-    return json.dumps(str(value))

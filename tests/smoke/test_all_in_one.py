@@ -12,7 +12,7 @@ from key2xs.core.postgres.cluster import read_postmaster
 from .kills import suspend_into_a_slow_call
 from .site import ALL_IN_ONE, Site, assert_whole, listens, open_site
 
-MOST_SECONDS_TO_STOP = 6.0
+MOST_SECONDS_TO_STOP = 9.0  # below the ten that a database pool waits for a call that hangs
 
 
 def test_one_process_with_a_server_of_its_own(open_folder: Path, subtests: pytest.Subtests) -> None:
@@ -35,8 +35,8 @@ def a_killed_database_server_comes_back_and_nothing_is_lost(alone: Site) -> None
     alone.wait(lambda: postmaster(alone) not in {0, before})
     alone.wait(lambda: alone.health()["status"] == "ok")
     assert alone.grants(ref) == ["active"]
-    alone.suspend(permit)
-    alone.wait(lambda: not alone.could_open(stamp, "C1"))
+    alone.permits.suspend(permit)
+    alone.wait(lambda: not alone.twin.could_open(stamp, "C1"))
     assert alone.grants(ref) == ["ended"]
     assert_whole(alone, "server.ndjson")
 
@@ -45,12 +45,12 @@ def a_killed_process_gives_nothing_back_when_it_starts_again(alone: Site) -> Non
     ref, stamp, permit = alone.holds_key("C1")
     suspend_into_a_slow_call(alone, permit)
     alone.kill("all")
-    alone.clear_faults()
+    alone.twin.clear_faults()
     kept = checkpoint(alone)
     alone.start(ALL_IN_ONE)
     assert alone.grants(ref) == ["ended"]
     alone.fetch("UPDATE key_work SET leased_until = leased_until - interval '1 hour'", role="app")
-    alone.wait(lambda: not alone.could_open(stamp, "C1"))
+    alone.wait(lambda: not alone.twin.could_open(stamp, "C1"))
     assert alone.grants(ref) == ["ended"]
     assert_whole(alone, "process.ndjson")
     assert alone.health()["status"] == "ok"

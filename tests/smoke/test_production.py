@@ -11,7 +11,7 @@ from key2xs.core.postgres import RoleDsns, start_cluster
 from key2xs.core.postgres.roles import lets_in_without_password
 from tests.support.waiting import wait_until
 
-from .processes import product
+from .processes import LONGEST, product
 from .site import free_port, listens
 
 EVERYTHING_UNSAFE = """
@@ -60,7 +60,7 @@ def refused(folder: Path, settings: str, *, port: int, role: str = "serve") -> s
     config.write_text(settings, encoding="utf-8")
     child = product(role, [role], folder, config)
     try:
-        wait_until(lambda: not child.is_running or listens(port), within=60)
+        wait_until(lambda: not child.is_running or listens(port), within=LONGEST)
         assert not child.is_running, "it listens"
         assert child.ended() in {1, 2}
     finally:
@@ -119,7 +119,7 @@ def test_a_taken_port_is_said_in_a_line(db_dsns: RoleDsns, tmp_path: Path) -> No
         config.write_text(settings, encoding="utf-8")
         child = product("taken", ["serve"], tmp_path, config)
         try:
-            assert child.ended(within=60) == 1
+            assert child.ended(within=LONGEST) == 1
         finally:
             if child.is_running:
                 child.kill()

@@ -34,8 +34,8 @@ def test_an_old_database_behind_the_published_checkpoint_gives_nothing(
         assert after["origin"] == f"{before['origin']}/2"
         gives_nothing(site, ref)
         # What the lost entries put on a key is found there and taken off: nobody here knows why it is there.
-        site.suspend(permit)
-        site.wait(lambda: not site.could_open(stamp, "C1"))
+        site.permits.suspend(permit)
+        site.wait(lambda: not site.twin.could_open(stamp, "C1"))
         site.wait(site.quiet)
         _, verified = site.exported("second.ndjson")
         assert verified["origin"] == after["origin"]
@@ -48,6 +48,6 @@ def test_an_old_database_behind_the_published_checkpoint_gives_nothing(
 def gives_nothing(site: Site, ref: str) -> None:
     """Assert that a new permit gives no grant."""
     states = site.grants(ref)
-    site.issue("C3", ref=ref)
+    site.permits.issue("C3", ref=ref)
     site.wait(site.quiet)
     assert site.grants(ref).count("active") <= states.count("active")

@@ -17,14 +17,15 @@ import httpx2
 from key2xs.app import followers
 from key2xs.core.clock import ManualClock
 from key2xs.core.ids import CylinderId, KeyId, PersonId
-from key2xs.core.loops import Loop
+from key2xs.core.loops import Loop, heeds, was_idle
 from key2xs.core.outside import CliqSystem, KeySystemSettings
 from key2xs.core.postgres import RoleDsns
 from key2xs.core.settings import Settings, parse_settings
 from key2xs.identity.scim.app import scim_app
 from key2xs.installation import Dsns, Installation, open_installation
 from key2xs.keys.types import StoredKey
-from key2xs.ledger.readers import readers_behind
+from key2xs.ledger.readers import read_entries, readers_behind
+from key2xs.ledger.sequencer import Sequencer
 from key2xs.plant.importer import import_csv
 from key2xs.plant.service import get_cylinder, list_zones, set_zone_mode
 from key2xs.services import Services
@@ -58,6 +59,7 @@ class Spine:
     persons: dict[str, PersonId] = field(default_factory=dict)
     scim_ids: dict[str, str] = field(default_factory=dict)
     _due: dict[str, datetime | None] = field(default_factory=dict)
+    _heard: int = 0
 
     @property
     def services(self) -> Services:
@@ -70,14 +72,50 @@ class Spine:
         return self.clock.now()
 
     async def settle(self) -> None:
-        """Step every loop until nothing is due at the present instant.
+        """Step loops until nothing is due at the present instant, as the runner does.
 
-        Where nothing happened but time passing, only loops that are due are stepped first, and whom they wake: the
-        others said when they want to be asked again.
+        Stepped is who is due, whom new entries concern and who follows a step that found work; a loop that is missing
+        here would be missing in the product, too, until its poll.
         """
-        known = self._due.keys() == {loop.name for loop in self.installation.loops}
-        if known and await self._log_is_read() and not await self._step_due() and await self._log_is_read():
-            return
+        waking = followers(self.installation)
+        # Leases between workers run by real time, of which no due instant tells: reconcilers always look.
+        woken = {name for name in self._names() if name not in self._due or name.startswith("reconciler:")}
+        for _ in range(MOST_STEPS):
+            woken |= {name for name, due in self._due.items() if due is not None and due <= self.now}
+            woken |= await self._concerned()
+            if not woken and await self._log_is_read():
+                return
+            woken.add(Sequencer.name)
+            for loop in self.installation.loops:
+                if loop.name in woken:
+                    woken.discard(loop.name)
+                    if await self._step(loop):
+                        woken.add(loop.name)
+                    if not was_idle(loop):
+                        woken.update(waking.get(loop.name, ()))
+            woken.discard(Sequencer.name)
+        message = f"not quiet after {MOST_STEPS} rounds"
+        raise AssertionError(message)
+
+    async def settle_distrusting(self) -> list[str]:
+        """Settle, then step every loop that slept; return what they slept over.
+
+        That is the kinds of entries they still had to write, and loops that would have come too late.
+        """
+        await self.settle()
+        before, told = await self._end(), dict(self._due)
+        await self._settle_all()
+        async with self.services.database.read() as tx:
+            entries = await read_entries(tx, before, MOST_STEPS)
+        late = [
+            f"{name} comes at {told.get(name)}, should at {due}"
+            for name, due in self._due.items()
+            if due is not None and ((known := told.get(name)) is None or known > due)
+        ]
+        self._due = told
+        return [entry.kind for entry in entries] + late
+
+    async def _settle_all(self) -> None:
         for _ in range(MOST_STEPS):
             busy = [loop.name for loop in self.installation.loops if await self._step(loop)]
             if not busy and await self._log_is_read():
@@ -85,19 +123,22 @@ class Spine:
         message = f"not quiet after {MOST_STEPS} rounds"
         raise AssertionError(message)
 
-    async def _step_due(self) -> bool:
-        """Step what is due, and whom that wakes; True when something has more to do."""
-        waking, woken, busy = followers(self.installation), set[str](), False
-        for loop in self.installation.loops:
-            due = self._due[loop.name]
-            # Leases between workers run by real time, of which no due instant tells: reconcilers always look.
-            if (due is not None and due <= self.now) or loop.name.startswith("reconciler:"):
-                busy = await self._step(loop) or busy
-                woken.update(waking.get(loop.name, ()))
-        for loop in self.installation.loops:
-            if loop.name in woken:
-                busy = await self._step(loop) or busy
-        return busy
+    def _names(self) -> list[str]:
+        return [loop.name for loop in self.installation.loops]
+
+    async def _concerned(self) -> set[str]:
+        """Name the loops that entries since the last look may concern."""
+        async with self.services.database.read() as tx:
+            entries = await read_entries(tx, self._heard, MOST_STEPS)
+        if not entries:
+            return set()
+        self._heard = entries[-1].position + 1
+        kinds = {entry.kind.rpartition(":")[0] for entry in entries}
+        return {loop.name for loop in self.installation.loops if heeds(loop, kinds)}
+
+    async def _end(self) -> int:
+        async with self.services.database.read() as tx:
+            return await tx.fetchval("SELECT coalesce(max(position) + 1, 0) FROM log_leaf") or 0
 
     async def _step(self, loop: Loop) -> bool:
         """Step one loop; True when it has more to do now."""

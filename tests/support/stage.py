@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import uvloop
 
 from key2xs.core.crash import SimulatedCrash
 from key2xs.core.ids import PersonId
@@ -179,4 +180,5 @@ async def open_stage(
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine to its end on a loop of its own, from a test that is not a coroutine."""
-    return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)

@@ -17,4 +17,4 @@ def wait_until(holds: Callable[[], bool], *, within: float = 20.0) -> None:
         if time.monotonic() > deadline:
             message = f"not so after {within:g} s"
             raise TimeoutError(message)
-        pause.wait(0.01)
+        pause.wait(0.05)  # asking costs the asked processes time, too

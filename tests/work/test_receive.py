@@ -14,7 +14,6 @@ from key2xs.work import (
     held_messages,
     list_permits,
     live_permits_of_person,
-    permits_in_area,
     resolve_people,
     set_native_state,
 )
@@ -48,7 +47,7 @@ async def test_a_permit_that_goes_live_gives_scope_crew_and_steps(world: World) 
     ]  # fmt: skip
     async with world.db.read() as tx:
         assert [p.number for p in await live_permits_of_person(tx, worker, after(6))] == ["0001"]
-        assert [p.state for p in await permits_in_area(tx, "cdu", after(6))] == ["live"]
+        assert [p.state for p in await list_permits(tx, after(6), area="cdu")] == ["live"]
         assert await list_permits(tx, NIGHT - timedelta(minutes=1)) == []
 
 

@@ -1,6 +1,6 @@
 """Who may use Key2XS itself: users, sessions, tokens, the authority matrix, acts by two people, traces, retention."""
 
-from .authority import COOLING
+from .authority import COOLING, not_second_until
 from .codes import CODE_LASTS, VISIT_LASTS
 from .holdings import Holdings, Terms, holdings_of
 from .holds import Hold
@@ -58,6 +58,7 @@ __all__ = [
     "is_csrf_token",
     "make_user",
     "new_password",
+    "not_second_until",
     "parse_matrix",
     "permissions_of",
     "shipped_matrix",

@@ -22,6 +22,8 @@ _SQL = load_queries("key2xs.access", "queries_matrix.sql")
 COOLING: Final = timedelta(hours=24)
 """How long an account that somebody else touched, and whoever touches accounts, is no half of two people."""
 SUBJECT: Final = "matrix:access"
+_OWN_COOLING: Final = frozenset({"guardrail.act.altered", "guardrail.act.administered"})
+_OTHER_COOLING: Final = "guardrail.act.proposer_altered"
 _TWO: Final = 2
 
 
@@ -184,13 +186,37 @@ class Authority:
         )
         verdict = judge(question, (await self.current(tx)).rules)
         if not verdict.allowed:
-            raise NotAllowed(" ".join(verdict.reasons) or f"needs the permission {permission}")
+            why = [*verdict.reasons, *_counts_from(verdict.policies, user, proposer, at)]
+            raise NotAllowed(" ".join(why) or f"needs the permission {permission}")
 
 
 def _proposer(by: Principal, proposer: User | None) -> Proposer:
     if proposer is None or proposer.person_id is None or by.person_id is None:
         return "self" if proposer is not None and proposer.id == by.user_id else "unknown"
     return "self" if by.user_id == proposer.id or by.person_id == proposer.person_id else "other"
+
+
+def not_second_until(user: User, at: datetime) -> datetime | None:
+    """Return until when an account is no half of two people; None when it may be."""
+    ends = [since + COOLING for since in (user.altered_at, user.administered_at) if since is not None]
+    return max((end for end in ends if end > at), default=None)
+
+
+def _counts_from(policies: tuple[str, ...], user: User, proposer: User | None, at: datetime) -> list[str]:
+    """Say from when an account counts that was refused only for being too new a half of two people."""
+    said = []
+    own = not_second_until(user, at)
+    if own is not None and not _OWN_COOLING.isdisjoint(policies):
+        said.append(f"Your account counts from {_stamp(own)} on.")
+    # Whoever changed other accounts may still propose: only what was done to the proposer's own counts.
+    if _OTHER_COOLING in policies and proposer is not None and proposer.altered_at is not None:
+        said.append(f"The account that proposed it counts from {_stamp(proposer.altered_at + COOLING)} on.")
+    return said
+
+
+def _stamp(at: datetime) -> str:
+    """Write an instant rounded up to the minute, so that it is never too early."""
+    return f"{at + timedelta(minutes=1, microseconds=-1):%Y-%m-%d %H:%M UTC}"
 
 
 def _lately(when: datetime | None, at: datetime) -> Tri:

@@ -21,7 +21,7 @@ _SQL = load_queries("key2xs.access", "queries_privacy.sql")
 
 CODE_LASTS: Final = timedelta(minutes=10)
 VISIT_LASTS: Final = timedelta(minutes=15)
-# Letters and digits that nobody misreads: 40 bits, tried at the pace of sign-ins, for ten minutes.
+# Letters and digits that nobody misreads: 39 bits, tried at the pace of `Throttle.take_code`, for ten minutes.
 _ALPHABET: Final = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 _LENGTH: Final = 8
 
@@ -45,15 +45,20 @@ class Codes:
         )
         return f"{code[:4]}-{code[4:]}"
 
-    async def take(self, code: str, *, address: str) -> str:
-        """Return the secret of a visit for a code, which is used up.
+    async def take(self, code: str, *, address: str, old_secret: str | None = None) -> str:
+        """Return the secret of a visit for a code, which is used up. The person's visits before it end.
+
+        Args:
+            code: as it was read out.
+            address: where the request came from; only counted, never stored.
+            old_secret: the cookie the request brought, if any; that sign-in ends.
 
         Raises:
             SignInRefused: there is no such code, or it was used or is too old.
             TooManyAttempts: wait.
         """
         ref = self._digest("".join(letter for letter in code.upper() if letter.isalnum()))
-        self._throttle.take(b"code", address)
+        self._throttle.take_code(address)
         secret, now = new_secret(), self._wall.now()
 
         async def work(tx: Connection) -> bool:
@@ -61,13 +66,15 @@ class Codes:
             if person_id is None:
                 return False
             await self._tell(tx, "access:code:use", PersonId(person_id), f"person:{person_id}")
-            await tx.execute(_SQL["sweep_visits"], now)
+            await tx.execute(_SQL["end_visits_before"], person_id, now)
+            if old_secret:
+                await tx.execute(_SQL["end_browser"], digest(old_secret))
             await tx.execute(_SQL["insert_visit"], digest(secret), person_id, now + VISIT_LASTS)
             return True
 
         if not await self._database.transact(work):
             raise SignInRefused("this code does not work; ask the key desk for a new one")
-        self._throttle.forgive(b"code", address)
+        self._throttle.forgive_code(address)
         return secret
 
     async def recognise(self, secret: str) -> Principal | None:

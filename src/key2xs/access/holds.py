@@ -20,6 +20,7 @@ _SQL = load_queries("key2xs.access", "queries_privacy.sql")
 
 LONGEST: Final = timedelta(days=730)  # a hold without an end is retention for ever; make it again instead
 _SHORTEST_REASON: Final = 5
+_LONGEST_REASON: Final = 500  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,7 @@ class Holds:
         Raises:
             InvalidInput: no reason, or an end that is past or too far off.
         """
-        text = _reason(reason)
-        if not at < until <= at + LONGEST:
-            raise InvalidInput("until", f"must lie in the next {LONGEST.days} days")
+        text = check_hold(reason, until, at)
         hold_id = new_id()
         entry = await self._tell(tx, "make", hold_id, person_id, by, at, text, until=until.isoformat())
         sealed = await self._vault.seal(by.user_id, text)
@@ -82,7 +81,7 @@ class Holds:
             raise NotFound(f"there is no hold {hold_id}")
         if row["ended_at"] is not None or row["until"] <= at:
             raise Conflict("this hold is over already")
-        entry = await self._tell(tx, "end", hold_id, row["person_id"], by, at, _reason(reason))
+        entry = await self._tell(tx, "end", hold_id, row["person_id"], by, at, check_reason(reason))
         await tx.execute(_SQL["end_hold"], hold_id, at, entry)
 
     async def find_all(self, tx: Connection) -> list[Hold]:
@@ -131,8 +130,24 @@ class Holds:
         )
 
 
-def _reason(text: str) -> str:
+def check_hold(reason: str, until: datetime, at: datetime) -> str:
+    """Return why a hold is made, without outer spaces.
+
+    Raises:
+        InvalidInput: no reason, or an end that is past or too far off.
+    """
+    if not at < until <= at + LONGEST:
+        raise InvalidInput("until", f"must lie in the next {LONGEST.days} days")
+    return check_reason(reason)
+
+
+def check_reason(text: str) -> str:
+    """Return a reason without outer spaces.
+
+    Raises:
+        InvalidInput: there is none.
+    """
     reason = text.strip()
-    if len(reason) < _SHORTEST_REASON:
-        raise InvalidInput("reason", "say why")
+    if not _SHORTEST_REASON <= len(reason) <= _LONGEST_REASON:
+        raise InvalidInput("reason", f"say why, in {_SHORTEST_REASON} to {_LONGEST_REASON} characters")
     return reason

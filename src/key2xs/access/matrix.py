@@ -52,10 +52,6 @@ class Matrix:
         """What the matrix is known by: equal for equal rows behind the same guardrails."""
         return self.rules.hash
 
-    def row_for(self, role: str, permission: Permission) -> list[ActRow]:
-        """Return a role's rows for a permission."""
-        return [row for row in self.rows if row.role == role and row.permission == permission]
-
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -39,6 +39,7 @@ class Permission(StrEnum):
     KEYS_EXPOSURE_READ = "keys:exposure:read"
     KEYS_KEY_BLOCK = "keys:key:block"
     KEYS_KEY_READ = "keys:key:read"
+    KEYS_KEY_UNBLOCK = "keys:key:unblock"
     KEYS_SEALED_USE = "keys:sealed:use"
     LEDGER_LOG_EXPORT = "ledger:log:export"
     LEDGER_WIDENING_ALLOW = "ledger:widening:allow"
@@ -160,6 +161,7 @@ PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
         _P.KEYS_CABINET_IMPORT,
         _P.KEYS_CUSTODY_CHANGE,
         _P.KEYS_KEY_BLOCK,
+        _P.KEYS_KEY_UNBLOCK,
         _P.KEYS_SEALED_USE,
         _P.LEDGER_LOG_EXPORT,
         _P.LEDGER_WIDENING_ALLOW,
@@ -180,6 +182,7 @@ PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
         _P.KEYS_BRAKE_CONFIRM,
         _P.KEYS_CUSTODY_CHANGE,
         _P.KEYS_KEY_BLOCK,
+        _P.KEYS_KEY_UNBLOCK,
         _P.KEYS_SEALED_USE,
         _P.SAFETY_CHECKIN_RECORD,
         _P.SAFETY_HOLD_RELEASE,
@@ -198,6 +201,7 @@ GIVES_KEYS: Final = frozenset(
         _P.KEYS_ADOPTION_RUN,
         _P.KEYS_BRAKE_CONFIRM,
         _P.KEYS_CUSTODY_CHANGE,
+        _P.KEYS_KEY_UNBLOCK,
         _P.KEYS_SEALED_USE,
         _P.LEDGER_WIDENING_ALLOW,
         _P.PLANT_ZONE_SWITCH,
@@ -251,13 +255,21 @@ ASKS_REASON: Final = frozenset(
         _P.IDENTITY_PERSON_ERASE,
         _P.IDENTITY_PERSON_REVEAL,
         _P.KEYS_KEY_BLOCK,
+        _P.KEYS_KEY_UNBLOCK,
         _P.PLANT_ZONE_SWITCH,
         _P.WORK_STATE_MAP,
     }
 )
 """What the matrix that ships asks a reason for."""
 
-SECOND_FOR: Final = frozenset({(Role.HSE, _P.IDENTITY_HISTORY_READ), (Role.CISO, _P.IDENTITY_HISTORY_READ)})
+SECOND_FOR: Final = frozenset(
+    {
+        (Role.CISO, _P.IDENTITY_HISTORY_READ),
+        (Role.HSE, _P.IDENTITY_HISTORY_READ),
+        (Role.SECURITY_MANAGER, _P.KEYS_KEY_UNBLOCK),
+        (Role.SHIFT_LEADER, _P.KEYS_KEY_UNBLOCK),
+    }
+)
 """Where the matrix that ships asks one role, and not another, for a second person."""
 
 

@@ -90,10 +90,12 @@ class Proposals:
         confirm: bool,
         at: datetime,
         permission: Permission | None = None,
+        reason: str = "",
     ) -> Proposal:
         """Confirm or refuse. The caller does the act in the same transaction after a confirmation.
 
-        Whoever proposed may take it back, but never confirm it. `permission` is what confirming this kind takes.
+        Whoever proposed may take it back, but never confirm it. `permission` is what confirming this kind takes;
+        `reason` is why it is refused: confirming has none of its own.
 
         Raises:
             NotFound: no such proposal.
@@ -109,7 +111,8 @@ class Proposals:
         if confirm:
             await self.require_second(tx, proposal.proposed_by, by, at, permission=permission)
         action = "confirm" if confirm else "refuse"
-        entry = await self._tell(tx, action, proposal_id, proposal.subject, by, at, act=proposal.kind)
+        why = {"reason": typed(by.actor, reason)} if reason else {}
+        entry = await self._tell(tx, action, proposal_id, proposal.subject, by, at, act=proposal.kind, **why)
         state = "confirmed" if confirm else "refused"
         await tx.execute(_SQL["decide_proposal"], proposal_id, state, by.user_id, at, entry)
         return await self.get(tx, proposal_id, at)

@@ -8,10 +8,6 @@ SELECT version, hash FROM access_matrix ORDER BY version DESC LIMIT 1
 -- What a version says.
 SELECT rows FROM access_matrix WHERE version = $1
 
--- name: list_matrices
--- All versions, the newest first.
-SELECT version, hash, proposed_by, confirmed_by, active_from FROM access_matrix ORDER BY version DESC LIMIT $1
-
 -- name: insert_matrix
 -- A new version comes into force.
 INSERT INTO access_matrix (version, hash, rows, proposed_by, confirmed_by, active_from, entry)

@@ -24,9 +24,13 @@ SELECT person_id FROM access_visit WHERE digest = $1 AND ends_at > $2
 -- A visit ends.
 DELETE FROM access_visit WHERE digest = $1
 
--- name: sweep_visits
--- Visits that are over.
-DELETE FROM access_visit WHERE ends_at <= $1
+-- name: end_visits_before
+-- A new visit of a person ends those before it; visits of anybody that are over go too.
+DELETE FROM access_visit WHERE person_id = $1 OR ends_at <= $2
+
+-- name: end_browser
+-- Whatever a browser was signed in with ends, when it signs in with something else.
+WITH visit AS (DELETE FROM access_visit WHERE digest = $1) DELETE FROM access_session WHERE digest = $1
 
 -- name: insert_look
 -- The trace of looking at a person's data.

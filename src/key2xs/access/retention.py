@@ -16,6 +16,7 @@ class RetentionLoop:
     """Unlinks people from old openings, a batch a step; a legal hold stops it for whom it names."""
 
     name = "retention"
+    heeds: Final[tuple[str, ...]] = ()
 
     def __init__(
         self, database: Database, ledger: Ledger, holds: Holds, kept: timedelta, *, batch: int = BATCH

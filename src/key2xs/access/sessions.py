@@ -14,7 +14,7 @@ from key2xs.core.database import Connection, Database
 from key2xs.core.errors import InvalidInput, Key2XSError, NotFound
 from key2xs.core.ids import UserId
 from key2xs.core.sql import load_queries
-from key2xs.ledger import Entry, Ledger
+from key2xs.ledger import Entry, Ledger, typed
 
 from .authority import Authority
 from .secrets import Passwords, check_password, csrf_token, digest, new_secret
@@ -122,7 +122,7 @@ class Sessions:
         rows = await tx.fetch(_SQL["list_sessions"], user_id, now, now - IDLE, limit)
         return [OpenSession(**row) for row in rows]
 
-    async def end(self, tx: Connection, session_id: UUID, *, actor: str) -> None:
+    async def end(self, tx: Connection, session_id: UUID, *, actor: str, reason: str = "") -> None:
         """End somebody's session by its handle.
 
         Raises:
@@ -138,6 +138,7 @@ class Sessions:
             recorded_at=at,
             actor=actor,
             subjects=(f"user:{owner}",),
+            body={"reason": typed(actor, reason)} if reason else {},
         )
         await self._ledger.record(tx, entry)
         await tx.execute(_SQL["end_session_by_id"], session_id)

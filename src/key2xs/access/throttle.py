@@ -1,8 +1,9 @@
-"""Pace of sign-in attempts, per sign-in name and per address. In memory, by the process's own time."""
+"""Pace of attempts to sign in, per name and per address, and with one-time codes. In memory, by the process's own time."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from key2xs.core.errors import Key2XSError
@@ -15,7 +16,16 @@ NAME_BURST: Final = 100
 ADDRESS_BURST: Final = 60
 # Entries about names that do not exist: enough for a SIEM to see an attack, too few to fill the log with one.
 UNKNOWN_BURST: Final = 100
-_SECONDS_EACH: Final = {"pair": 30.0, "name": 6.0, "address": 5.0, "unknown": 10.0}
+# One-time codes: a wrong code is nobody's and a right one is used up, so attempts are counted by address. All addresses
+# together have a pace too: at ten a second, guessing for two hundred years finds one of ten codes of 39 bits. It never
+# stands in the way of an address that has hardly tried, so nobody can lock the desk's visitors out from elsewhere.
+CODE_BURST: Final = 30
+CODE_FREE: Final = 3
+CODES_BURST: Final = 300
+_SECONDS_EACH: Final = {
+    "pair": 30.0, "name": 6.0, "address": 5.0, "unknown": 10.0, "code": 2.0, "codes": 0.1,
+}  # fmt: skip
+_NETWORK: Final = 64  # bits: one subscriber has all IPv6 addresses behind them
 _MOST_KEPT: Final = 20_000  # counters; the oldest go first, so a flood of names cannot fill the memory
 
 
@@ -48,6 +58,7 @@ class Throttle:
         Raises:
             TooManyAttempts: one of them has none left.
         """
+        address = _place(address)
         waits = [
             self._wait("pair", (name, address), PAIR_BURST),
             self._wait("name", name, NAME_BURST),
@@ -56,13 +67,30 @@ class Throttle:
         if max(waits) > 0:
             raise TooManyAttempts(max(waits))
 
+    def take_code(self, address: str) -> None:
+        """Spend one attempt at a one-time code.
+
+        Raises:
+            TooManyAttempts: the address has none left, or all together have none and this one had its first few.
+        """
+        place = _place(address)
+        wait = self._wait("code", place, CODE_BURST)
+        if not wait and self._buckets["code", place].left < CODE_BURST - CODE_FREE:
+            wait = self._wait("codes", "", CODES_BURST)
+        if wait:
+            raise TooManyAttempts(wait)
+
+    def forgive_code(self, address: str) -> None:
+        """Forget an address's wrong codes after a right one there."""
+        self._buckets.pop(("code", _place(address)), None)
+
     def may_tell(self) -> bool:
         """Tell whether one more attempt under an unknown name may go on the log."""
         return self._wait("unknown", "", UNKNOWN_BURST) == 0
 
     def forgive(self, name: bytes, address: str) -> None:
         """Forget a name's failures at an address after a right password there."""
-        self._buckets.pop(("pair", (name, address)), None)
+        self._buckets.pop(("pair", (name, _place(address))), None)
 
     def _wait(self, what: str, who: Hashable, burst: int) -> float:
         now, each = self._monotonic(), _SECONDS_EACH[what]
@@ -76,3 +104,16 @@ class Throttle:
             return (1 - bucket.left) * each
         bucket.left -= 1
         return 0.0
+
+
+def _place(address: str) -> str:
+    """Return what attempts from an address count for: itself, or its network where one may have very many."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return f"{int(found) >> (128 - _NETWORK):x}/{_NETWORK}"

@@ -13,7 +13,7 @@ from key2xs.core.database import Connection, Database
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
 from key2xs.core.ids import UserId, new_id
 from key2xs.core.sql import load_queries
-from key2xs.ledger import Entry, Ledger
+from key2xs.ledger import Entry, Ledger, typed
 
 from .authority import Authority
 from .permissions import parse_permissions
@@ -53,6 +53,7 @@ class Tokens:
         permissions: Iterable[str],
         valid_for: timedelta,
         actor: str,
+        reason: str = "",
     ) -> tuple[UUID, str]:
         """Make a token and return its id and its secret, which is shown this once.
 
@@ -77,7 +78,7 @@ class Tokens:
             raise InvalidInput("permissions", f"the owner lacks {', '.join(sorted(beyond))}")
         token_id, secret = new_id(), TOKEN_PREFIX + new_secret()
         entry = await self._tell(
-            tx, "access:token:create", token_id, owner_id, actor, label=name, permissions=names
+            tx, "access:token:create", token_id, owner_id, actor, label=name, permissions=names, reason=reason
         )
         now = self._wall.now()
         await tx.execute(
@@ -115,7 +116,7 @@ class Tokens:
         """Return tokens, the newest first; never their secrets, which nobody has."""
         return [token_of(row) for row in await tx.fetch(_SQL["list_tokens"], owner_id, limit)]
 
-    async def revoke(self, tx: Connection, token_id: UUID, *, actor: str) -> None:
+    async def revoke(self, tx: Connection, token_id: UUID, *, actor: str, reason: str = "") -> None:
         """Make a token count no more.
 
         Raises:
@@ -127,13 +128,24 @@ class Tokens:
             raise NotFound(f"there is no token {token_id}")
         if row["revoked_at"] is not None:
             raise Conflict("the token is revoked already")
-        entry = await self._tell(tx, "access:token:revoke", token_id, UserId(row["owner_id"]), actor)
+        entry = await self._tell(
+            tx, "access:token:revoke", token_id, UserId(row["owner_id"]), actor, reason=reason
+        )
         await tx.execute(_SQL["revoke_token"], token_id, self._wall.now(), entry)
 
     async def _tell(
-        self, tx: Connection, kind: str, token_id: UUID, owner_id: UserId, actor: str, **body: Any
+        self,
+        tx: Connection,
+        kind: str,
+        token_id: UUID,
+        owner_id: UserId,
+        actor: str,
+        *,
+        reason: str = "",
+        **body: Any,
     ) -> int:
         at = self._clock.now()
+        why = {"reason": typed(actor, reason)} if reason else {}
         return await self._ledger.record(
             tx,
             Entry(
@@ -142,7 +154,7 @@ class Tokens:
                 recorded_at=at,
                 actor=actor,
                 subjects=(f"token:{token_id}", f"user:{owner_id}"),
-                body=body,
+                body={**body, **why},
             ),
         )
 

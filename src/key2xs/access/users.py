@@ -12,7 +12,7 @@ from key2xs.core.errors import Conflict, InvalidInput, NotFound
 from key2xs.core.ids import PersonId, UserId, new_id
 from key2xs.core.sql import load_queries
 from key2xs.core.vault import Erased, Vault
-from key2xs.ledger import Entry, Ledger, Personal
+from key2xs.ledger import Entry, Ledger, Personal, typed
 
 from .authority import Authority
 from .matrix import conflicts_of
@@ -45,6 +45,7 @@ class Users:
         person_id: PersonId | None = None,
         password: str | None = None,
         one_time_password: str | None = None,
+        reason: str = "",
     ) -> UserId:
         """Make a user and return the id.
 
@@ -58,6 +59,7 @@ class Users:
             person_id: the person this user is; needed to approve anything.
             password: the user's own password.
             one_time_password: one that is void after the first sign-in, instead.
+            reason: why, in the words of whoever makes it; the API asks for it.
 
         Raises:
             InvalidInput: an empty name, an unknown role, a bad password.
@@ -83,6 +85,7 @@ class Users:
             roles=list(wanted),
             linked=person_id is not None,
             person_id=person_id,
+            reason=reason,
         )
         await tx.execute(
             _SQL["insert_user"],
@@ -109,6 +112,7 @@ class Users:
         person_id: PersonId | None,
         actor: str,
         at: datetime,
+        reason: str = "",
     ) -> None:
         """Change what a user may do or which person they are; all their sessions end.
 
@@ -132,6 +136,7 @@ class Users:
             roles=list(wanted),
             linked=person_id is not None,
             person_id=person_id,
+            reason=reason,
         )
         await tx.execute(_SQL["set_roles"], user_id, list(wanted), person_id, entry)
         await self._touched(tx, user_id, actor, at, entry, altered=person_id != user.person_id)
@@ -146,6 +151,7 @@ class Users:
         actor: str,
         at: datetime,
         one_time: bool = False,
+        reason: str = "",
     ) -> None:
         """Give a user a new password; all their sessions end.
 
@@ -159,7 +165,9 @@ class Users:
         user = await self._lock(tx, user_id)
         if user.disabled_at is not None:
             raise Conflict("the user is disabled; make a new one")
-        entry = await self._tell(tx, "access:user:password", user_id, actor, at, one_time=one_time)
+        entry = await self._tell(
+            tx, "access:user:password", user_id, actor, at, one_time=one_time, reason=reason
+        )
         await tx.execute(_SQL["set_password"], user_id, stored, one_time, entry)
         await self._touched(tx, user_id, actor, at, entry)
         await tx.execute(_SQL["end_sessions"], user_id)
@@ -169,7 +177,9 @@ class Users:
         entry = await self._tell(tx, "access:user:password", user_id, f"user:{user_id}", at, used_up=True)
         await tx.execute(_SQL["set_password"], user_id, None, True, entry)
 
-    async def disable(self, tx: Connection, user_id: UserId, *, actor: str, at: datetime) -> None:
+    async def disable(
+        self, tx: Connection, user_id: UserId, *, actor: str, at: datetime, reason: str = ""
+    ) -> None:
         """Keep a user from ever signing in again; their tokens stop working too.
 
         Raises:
@@ -179,7 +189,7 @@ class Users:
         user = await self._lock(tx, user_id)
         if user.disabled_at is not None:
             raise Conflict("the user is disabled already")
-        entry = await self._tell(tx, "access:user:disable", user_id, actor, at)
+        entry = await self._tell(tx, "access:user:disable", user_id, actor, at, reason=reason)
         await tx.execute(_SQL["disable_user"], user_id, at, entry)
         await tx.execute(_SQL["end_sessions"], user_id)
 
@@ -268,8 +278,10 @@ class Users:
         at: datetime,
         *,
         person_id: PersonId | None = None,
+        reason: str = "",
         **body: Any,
     ) -> int:
+        why = {"reason": typed(actor, reason)} if reason else {}
         person = (f"person:{person_id}",) if person_id else ()
         return await self._ledger.record(
             tx,
@@ -279,7 +291,7 @@ class Users:
                 recorded_at=at,
                 actor=actor,
                 subjects=(f"user:{user_id}", *person),
-                body=body,
+                body={**body, **why},
             ),
         )
 

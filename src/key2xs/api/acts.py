@@ -7,7 +7,7 @@ happens twice. The key is reserved in the act's own transaction, so an act that 
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import Request, Response
@@ -17,7 +17,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput
 from key2xs.core.sql import load_queries
 
-from .clearing import SecondPersonNeeded, propose, what_is_said
+from .clearing import LONGEST_REASON, SecondPersonNeeded, checked_reason, propose, what_is_said
 from .problems import KeyUsedDifferently
 from .web import Web
 
@@ -29,6 +29,31 @@ LONGEST_KEY: Final = 200  # characters
 KEPT_FOR: Final = timedelta(hours=24)  # nobody repeats a request of yesterday
 _SWEEP_EVERY: Final = 500  # acts with a key
 _counted = 0
+
+
+class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why; or say it in the header `Key2XS-Reason`, and send no body."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=LONGEST_REASON)] = ""
+
+
+async def reason_of(request: Request[Any, Any, Any]) -> str:
+    """Return why an act is asked for, out of its body or the header `Key2XS-Reason`. Every act has a reason.
+
+    Raises:
+        InvalidInput: it does not say.
+    """
+    return checked_reason((await what_is_said(request)).reason)
+
+
+async def reason_if_given(request: Request[Any, Any, Any]) -> str:
+    """Return why, where an act is part of the day's routine and its reason may stay unsaid; empty if it does.
+
+    Raises:
+        InvalidInput: what is said is no reason.
+    """
+    said = (await what_is_said(request)).reason
+    return checked_reason(said) if said else ""
 
 
 async def perform(

@@ -51,7 +51,7 @@ from .routes import (
     visits,
     work,
 )
-from .web import Web, build_web, find_caller
+from .web import Web, build_web, find_caller, web_of
 
 _ROUTES = (
     adoption, answers, authority, bundles, cabinets, connections, credentials, custody, endings, governing, grants, happenings,
@@ -68,9 +68,8 @@ def create_app(services: Services, runtime: Runtime, access: Access | None = Non
         runtime: the process around them.
         access: users and sessions; one on the services when None.
     """
-    web = build_web(services, runtime, access)
     handlers: list[Any] = [handler for module in _ROUTES for handler in module.HANDLERS]
-    handlers += [mounts.scim_mount(web), _openapi]
+    handlers.append(_openapi)
     if services.settings.demo_time and runtime.demo_time is not None:
         handlers += system.DEMO_HANDLERS
     handlers += _console(services, runtime)
@@ -79,7 +78,7 @@ def create_app(services: Services, runtime: Runtime, access: Access | None = Non
         before_send=[header_hook(services.settings.http)],
         debug=False,
         dependencies={
-            "web": Provide(lambda: web, sync_to_thread=False),
+            "web": Provide(_web, sync_to_thread=False),
             "caller": Provide(_caller),
         },
         exception_handlers={
@@ -88,19 +87,28 @@ def create_app(services: Services, runtime: Runtime, access: Access | None = Non
             Exception: _answer_error,
         },
         guards=[authorise],
-        lifespan=[_feed_of(web)],
+        lifespan=[_feed],
         logging_config=None,  # building one would set the root logger to INFO for everybody
         openapi_config=openapi_config(),
         request_max_body_size=services.settings.http.body_limit,
         signature_namespace={"Principal": Principal, "Web": Web},
-        state=State({"web": web}),
+        state=parts(build_web(services, runtime, access)),
     )
+
+
+def parts(web: Web) -> State:
+    """Return what belongs to one site; everything else of an application is the same for all."""
+    return State({"web": web, mounts.SCIM: mounts.scim_server(web)})
 
 
 async def stop_streams(app: Litestar) -> None:
     """End all open streams, so that the server can stop at once. Call it before the server waits for them."""
     web: Web = app.state["web"]
     await web.feed.stop()
+
+
+def _web(request: Request[Any, Any, Any]) -> Web:
+    return web_of(request)
 
 
 async def _caller(request: Request[Any, Any, Any]) -> Principal:
@@ -126,13 +134,11 @@ def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response
     return page_for(request, error) if wants_page(request) else on_error(request, error)
 
 
-def _feed_of(web: Web) -> Any:
-    @asynccontextmanager
-    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        async with web.feed.running():
-            yield
-
-    return lifespan
+@asynccontextmanager
+async def _feed(app: Litestar) -> AsyncIterator[None]:
+    web: Web = app.state["web"]
+    async with web.feed.running():
+        yield
 
 
 @get("/openapi.json", public=True, include_in_schema=False, media_type=MediaType.JSON, cache=False)

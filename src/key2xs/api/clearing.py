@@ -25,7 +25,8 @@ from .web import Web
 
 REASON_HEADER: Final = "key2xs-reason"
 _REASONS: Final = ("reason", "purpose", "why")
-_LONGEST_REASON: Final = 500
+SHORTEST_REASON: Final = 3
+LONGEST_REASON: Final = 500  # characters
 _FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _NOT_SAID: Final = frozenset({"csrf_token"})
 # What the second person is shown of the request: codes and ids, never free text, names or secrets.
@@ -89,6 +90,18 @@ class Said:
         return found
 
 
+def checked_reason(text: str) -> str:
+    """Return a reason without outer spaces.
+
+    Raises:
+        InvalidInput: there is none, or it is too long to be one.
+    """
+    reason = text.strip()
+    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
+        raise InvalidInput("reason", f"say why, in {SHORTEST_REASON} to {LONGEST_REASON} characters")
+    return reason
+
+
 async def clear(
     request: Request[Any, Any, Any],
     web: Web,
@@ -107,12 +120,22 @@ async def clear(
         InvalidInput: no reason, where a row asks for one.
         SecondPersonNeeded: nobody has confirmed it yet; it is proposed now.
     """
-    terms = {permission: caller.terms_of(permission) for permission in needed}
     said = await what_is_said(request)
     if rehearses and said.fields.get("dry_run") is True:
         return replace(caller, reasoned=True, cleared=frozenset(Permission))
     if asks_why and not said.reason:
         return caller  # neither reasoned nor cleared
+    return await clear_said(web, caller, needed, said)
+
+
+async def clear_said(web: Web, caller: Principal, needed: Iterable[Permission], said: Said) -> Principal:
+    """Return the caller as what is said may be done; a page's form may stand for the API's request of the same act.
+
+    Raises:
+        InvalidInput: no reason, where a row asks for one.
+        SecondPersonNeeded: nobody has confirmed it yet; it is proposed now.
+    """
+    terms = {permission: caller.terms_of(permission) for permission in needed}
     asked = [permission for permission, found in terms.items() if found is not None and found.reason]
     if asked and not said.reason:
         raise InvalidInput("reason", "say why; the authority matrix asks for it")
@@ -160,7 +183,7 @@ async def propose(web: Web, caller: Principal, permission: Permission, said: Sai
                 "digest": said.digest,
                 "shown": said.shown,
             },
-            reason=said.reason[:_LONGEST_REASON],
+            reason=said.reason[:LONGEST_REASON],
             at=web.now,
         )
 
@@ -188,7 +211,7 @@ async def what_is_said(request: Request[Any, Any, Any]) -> Said:
         method=str(request.method),
         path=request.url.path + (f"?{query}" if query else ""),
         fields={name: value for name, value in fields.items() if name not in _NOT_SAID},
-        header_reason=request.headers.get(REASON_HEADER, "").strip()[:_LONGEST_REASON],
+        header_reason=request.headers.get(REASON_HEADER, "").strip()[:LONGEST_REASON],
     )
 
 

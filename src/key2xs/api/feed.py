@@ -54,11 +54,6 @@ class Feed:
         self._stopped.set()
         self._wake()
 
-    @property
-    def is_stopped(self) -> bool:
-        """Tell whether the service is stopping."""
-        return self._stopped.is_set()
-
     async def follow(self, position: int | None = None) -> AsyncIterator[list[ReadEntry]]:
         """Give the entries from a position on as they come; an empty list now and then to keep the line open.
 

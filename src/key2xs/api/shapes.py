@@ -99,6 +99,8 @@ class KeyOut(msgspec.Struct, frozen=True):
     """Since when the key is to be as it is meant to be now."""
     accepted_at: datetime | None = None
     """When the key system took the order for that; null while it has not."""
+    unblock_asked_at: datetime | None = None
+    """Since when it is coming off the block list; it stays blocked until that is carried out."""
 
 
 def grant_out(lease: Lease) -> GrantOut:
@@ -138,4 +140,5 @@ def key_out(key: StoredKey, *, holder: UUID | None = None, target: Target | None
         as_of=target.read_at if target else None,
         asked_at=target.asked_at if target else None,
         accepted_at=target.accepted_at if target else None,
+        unblock_asked_at=key.unblock_asked_at,
     )

@@ -13,6 +13,7 @@ from key2xs.access import Access, Principal
 from key2xs.core.clock import require_utc
 from key2xs.core.errors import InvalidInput
 from key2xs.identity import Identity
+from key2xs.keys.desk.cabinets.webhook import CabinetWebhook
 from key2xs.runtime import Runtime
 from key2xs.services import Services
 from key2xs.work import Webhook
@@ -33,6 +34,7 @@ class Web:
     runtime: Runtime
     access: Access
     webhook: Webhook
+    cabinets: CabinetWebhook
     feed: Feed
     cookie: dict[str, Any] = field(default_factory=dict)
     import_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -73,6 +75,7 @@ def build_web(services: Services, runtime: Runtime, access: Access | None = None
         access=access
         or Access(services.database, services.ledger, services.vault, services.clock, services.wall),
         webhook=Webhook(services.database, services.desk, services.clock, services.settings),
+        cabinets=CabinetWebhook(services.database, services.key_desk, services.clock),
         feed=Feed(services.database),
         cookie=cookie_settings(services.settings.http),
     )

@@ -10,10 +10,10 @@ from .exits import USAGE, YES, Stopped
 
 
 def add_user(
-    api: Api, login: str, roles: Sequence[str], name: str | None, person: str | None
+    api: Api, login: str, roles: Sequence[str], name: str | None, person: str | None, reason: str
 ) -> tuple[Any, int]:
     """Make a user with a one-time password."""
-    body: dict[str, object] = {"login": login, "roles": list(roles)}
+    body: dict[str, object] = {"login": login, "roles": list(roles), "reason": reason}
     if name is not None:
         body["display_name"] = name
     if person is not None:
@@ -25,17 +25,29 @@ def show_user(answer: Any) -> None:
     """Print the one-time password; it is shown nowhere else."""
     words.say(f"User {answer['id']}")
     words.say(f"One-time password: {answer['one_time_password']}")
+    if answer.get("not_second_until"):
+        words.say(
+            f"Counts as one of two people from {words.instant(answer['not_second_until'])} on, not before"
+        )
 
 
 def add_token(
-    api: Api, label: str, permissions: Sequence[str], days: int, login: str | None
+    api: Api, label: str, permissions: Sequence[str], days: int, login: str | None, reason: str
 ) -> tuple[Any, int]:
-    """Make a token for oneself: as the person who signs in, or as the token at hand."""
+    """Make a token for oneself: as the person who signs in, or as the token at hand; without names for all one has.
+
+    Raises:
+        Stopped: one has nothing.
+    """
     if login is not None:
         api.sign_in(login, ask_secret("Password: "))
     if not permissions:
         permissions = api.get("/api/v1/session")["permissions"]
-    return api.post("/api/v1/tokens", {"label": label, "permissions": list(permissions), "days": days}), YES
+    if not permissions:
+        message = "this account has no permission that a token could carry: have it given a role first"
+        raise Stopped(message, USAGE)
+    body = {"label": label, "permissions": list(permissions), "days": days, "reason": reason}
+    return api.post("/api/v1/tokens", body), YES
 
 
 def show_token(answer: Any) -> None:
@@ -64,23 +76,23 @@ def show_users(answer: Any) -> None:
             words.say(f"  no second person until {each['not_second_until']}")
 
 
-def set_roles(api: Api, user_id: str, roles: Sequence[str]) -> tuple[Any, int]:
+def set_roles(api: Api, user_id: str, roles: Sequence[str], reason: str) -> tuple[Any, int]:
     """Change a user's roles; the person stays."""
     found = [each for each in list_users(api)[0]["items"] if each["id"] == user_id]
     if not found:
         raise Stopped(f"there is no user {user_id}", USAGE)
-    body = {"roles": list(roles), "person": found[0]["person"]}
+    body = {"roles": list(roles), "person": found[0]["person"], "reason": reason}
     return api.post(f"/api/v1/users/{part(user_id)}/roles", body), YES
 
 
-def link(api: Api, user_id: str, person: str | None) -> tuple[Any, int]:
+def link(api: Api, user_id: str, person: str | None, reason: str) -> tuple[Any, int]:
     """Say which person a user is."""
-    return api.post(f"/api/v1/users/{part(user_id)}/person", {"person": person}), YES
+    return api.post(f"/api/v1/users/{part(user_id)}/person", {"person": person, "reason": reason}), YES
 
 
-def act_on_user(api: Api, user_id: str, act: str) -> tuple[Any, int]:
+def act_on_user(api: Api, user_id: str, act: str, reason: str) -> tuple[Any, int]:
     """Give a one-time password, or disable."""
-    return api.post(f"/api/v1/users/{part(user_id)}/{act}"), YES
+    return api.post(f"/api/v1/users/{part(user_id)}/{act}", {"reason": reason}), YES
 
 
 def show_changed(answer: Any) -> None:
@@ -112,9 +124,9 @@ def show_tokens(answer: Any) -> None:
         words.say(f"  {', '.join(each['permissions'])}")
 
 
-def end(api: Api, what: str, name: str, act: str) -> tuple[Any, int]:
+def end(api: Api, what: str, name: str, act: str, reason: str) -> tuple[Any, int]:
     """End a sign-in or revoke a token."""
-    api.post(f"/api/v1/{what}/{part(name)}/{act}")
+    api.post(f"/api/v1/{what}/{part(name)}/{act}", {"reason": reason})
     return {"id": name}, YES
 
 

@@ -220,9 +220,9 @@ def rollout(api: Api) -> tuple[Any, int]:
     return api.get("/api/v1/rollout")["content"], YES
 
 
-def plan_rollout(api: Api, starts_on: str, pilot: list[str]) -> tuple[Any, int]:
+def plan_rollout(api: Api, starts_on: str, pilot: list[str], reason: str) -> tuple[Any, int]:
     """Say when and where the roll-out begins."""
-    api.post("/api/v1/rollout", {"starts_on": starts_on, "pilot": pilot})
+    api.post("/api/v1/rollout", {"starts_on": starts_on, "pilot": pilot, "reason": reason})
     return rollout(api)
 
 

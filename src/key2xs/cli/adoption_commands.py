@@ -110,9 +110,12 @@ def _rollout(ask: Ask) -> App:
 
     @plan.command(name="plan")
     def plan_it(
-        *, starts_on: str, pilot: Annotated[list[str], Parameter(help="A zone; may stand several times.")]
+        *,
+        starts_on: str,
+        pilot: Annotated[list[str], Parameter(help="A zone; may stand several times.")],
+        reason: Reason,
     ) -> int:
         """Say on which day the roll-out begins, and which zones are the pilot."""
-        return ask(lambda api: adoption.plan_rollout(api, starts_on, pilot), adoption.show_rollout)
+        return ask(lambda api: adoption.plan_rollout(api, starts_on, pilot, reason), adoption.show_rollout)
 
     return plan

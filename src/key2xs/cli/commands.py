@@ -37,6 +37,7 @@ for group in (log, user, token, session, authority, settings):
 
 Config: TypeAlias = Annotated[Path | None, Parameter(help="Settings file (TOML); also KEY2XS_CONFIG.")]
 At: TypeAlias = Annotated[str | None, Parameter(help="An instant with its time zone; now when left out.")]
+Reason: TypeAlias = Annotated[str, Parameter(help="Why; it goes on the log.")]
 DryRun: TypeAlias = Annotated[bool, Parameter(help="Only look; change nothing.", negative="")]
 
 _options = Options()
@@ -224,23 +225,27 @@ def add_user(
     person: Annotated[
         str | None, Parameter(help="The person this user is; needed to approve anything.")
     ] = None,
+    reason: Annotated[str, Parameter(help="Why; it goes on the log. Needed unless --local.")] = "",
     local: Annotated[
         bool, Parameter(help="Straight into the databases, for the first user.", negative="")
     ] = False,
     config: Config = None,
 ) -> int:
     """Make a user; prints a one-time password."""
+    if not local and not reason:
+        raise Stopped("say why with --reason", USAGE)
     if local and person is not None:
         raise Stopped("--person needs the running service: leave out --local", USAGE)
     if local:
         return _show(service.add_user_here(config, login, role, name), accounts.show_user)
-    return _ask(lambda api: accounts.add_user(api, login, role, name, person), accounts.show_user)
+    return _ask(lambda api: accounts.add_user(api, login, role, name, person, reason), accounts.show_user)
 
 
 @token.command(name="add")
 def add_token(
     label: str,
     *,
+    reason: Reason,
     permission: Annotated[
         list[str] | None, Parameter(help="May stand several times; all one has if none.")
     ] = None,
@@ -249,7 +254,7 @@ def add_token(
 ) -> int:
     """Make an API token for oneself; prints it once."""
     return _ask(
-        lambda api: accounts.add_token(api, label, permission or [], days, login), accounts.show_token
+        lambda api: accounts.add_token(api, label, permission or [], days, login, reason), accounts.show_token
     )
 
 
@@ -260,25 +265,28 @@ def list_users() -> int:
 
 
 @user.command(name="roles")
-def set_roles(user_id: str, *, role: Annotated[list[str], Parameter(help="May stand several times.")]) -> int:
+def set_roles(
+    user_id: str, *, role: Annotated[list[str], Parameter(help="May stand several times.")], reason: Reason
+) -> int:
     """Set what a user may do from now on; the user's sign-ins end."""
-    return _ask(lambda api: accounts.set_roles(api, user_id, role), accounts.show_changed)
+    return _ask(lambda api: accounts.set_roles(api, user_id, role, reason), accounts.show_changed)
 
 
 @user.command(name="link")
 def link_user(
     user_id: str,
     *,
+    reason: Reason,
     person: Annotated[str | None, Parameter(help="An id or `scheme:reference`; none unlinks.")] = None,
 ) -> int:
     """Say which person a user is. For a day neither of you is one half of two people."""
-    return _ask(lambda api: accounts.link(api, user_id, person), accounts.show_changed)
+    return _ask(lambda api: accounts.link(api, user_id, person, reason), accounts.show_changed)
 
 
 @user.command(name="password")
-def reset_password(user_id: str) -> int:
+def reset_password(user_id: str, *, reason: Reason) -> int:
     """Give a user a new one-time password; the user's sign-ins end."""
-    return _ask(lambda api: accounts.act_on_user(api, user_id, "password"), accounts.show_user)
+    return _ask(lambda api: accounts.act_on_user(api, user_id, "password", reason), accounts.show_user)
 
 
 @user.command(name="choose-password")
@@ -288,9 +296,9 @@ def choose_password(login: str) -> int:
 
 
 @user.command(name="disable")
-def disable_user(user_id: str) -> int:
+def disable_user(user_id: str, *, reason: Reason) -> int:
     """Keep a user out for good; sign-ins end and tokens stop."""
-    return _ask(lambda api: accounts.act_on_user(api, user_id, "disable"), accounts.show_changed)
+    return _ask(lambda api: accounts.act_on_user(api, user_id, "disable", reason), accounts.show_changed)
 
 
 @session.command(name="list")
@@ -300,9 +308,9 @@ def list_sessions() -> int:
 
 
 @session.command(name="end")
-def end_session(session_id: str) -> int:
+def end_session(session_id: str, *, reason: Reason) -> int:
     """End a sign-in."""
-    return _ask(lambda api: accounts.end(api, "sessions", session_id, "end"), accounts.show_done)
+    return _ask(lambda api: accounts.end(api, "sessions", session_id, "end", reason), accounts.show_done)
 
 
 @token.command(name="list")
@@ -312,9 +320,9 @@ def list_tokens() -> int:
 
 
 @token.command(name="revoke")
-def revoke_token(token_id: str) -> int:
+def revoke_token(token_id: str, *, reason: Reason) -> int:
     """Make a token count no more."""
-    return _ask(lambda api: accounts.end(api, "tokens", token_id, "revoke"), accounts.show_done)
+    return _ask(lambda api: accounts.end(api, "tokens", token_id, "revoke", reason), accounts.show_done)
 
 
 @authority.command(name="export")

@@ -142,9 +142,9 @@ def continuity_apps(ask: Ask) -> tuple[App, App, App]:
         )
 
     @sealed.command
-    def recall(key: str) -> int:
+    def recall(key: str, *, reason: Reason) -> int:
         """Call it back."""
-        return ask(lambda api: _post(api, key, "recall"), _show_done)
+        return ask(lambda api: _post(api, key, "recall", reason=reason), _show_done)
 
     @drill.command(name="list")
     def list_drills() -> int:

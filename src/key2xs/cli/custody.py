@@ -43,6 +43,21 @@ def show_keys_out(answer: Any) -> None:
     )
 
 
+def unblock(api: Api, name: str, reason: str) -> tuple[Any, int]:
+    """Ask for a found key to come off the block list: 0 it is on its way; a second person may have to confirm first."""
+    return api.post(f"/api/v1/keys/{part(name)}/unblock", {"reason": reason}), YES
+
+
+def show_unblock(answer: Any) -> None:
+    """Print what happens next."""
+    words.say(
+        f"Key {answer['stamp']} is coming off the block list since {words.instant(answer['unblock_asked_at'])}."
+    )
+    words.say(
+        "It stays blocked until it is emptied and the locks are told; where the list lives in cylinders, by visits."
+    )
+
+
 def import_events(api: Api, source: str, file: Path, *, dry_run: bool) -> tuple[Any, int]:
     """Import what cabinets saw: 0 every row was taken, 1 some were not."""
     try:
@@ -85,6 +100,13 @@ def custody_apps(ask: Ask) -> tuple[App, App]:
     ) -> int:
         """List the keys that are out: who has them, since when, due when, and how sure that is."""
         return ask(lambda api: keys_out(api, overdue=overdue), show_keys_out)
+
+    @keys.command(name="unblock")
+    def unblock_(
+        name: str, *, reason: Annotated[str, Parameter(help="Why, without names; a second person reads it.")]
+    ) -> int:
+        """Let a found key come off the block list. Where the matrix asks for a second person, send it again afterwards."""
+        return ask(lambda api: unblock(api, name, reason), show_unblock)
 
     @cabinet.command(name="import")
     def import_(

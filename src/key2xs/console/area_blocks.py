@@ -7,6 +7,7 @@ from key2xs.access import Permission, Principal
 from key2xs.api.web import Web
 from key2xs.core.database import Connection
 from key2xs.keys.live import Overdue, count_keys_out, longest_overdue
+from key2xs.keys.reads import edited_elsewhere, stopped_writes
 
 from .people import Alias, look_up
 from .places import Chosen, list_choices
@@ -35,12 +36,18 @@ class KeysOut:
 
 async def read_blocks(tx: Connection, web: Web, reader: Principal, chosen: Chosen) -> dict[str, object]:
     """Read them, by the name that the templates know; None where the reader may not see one."""
-    may_see_people = reader.may(Permission.GRANTS_LEASE_READ)
+    may_see_people, may_see_keys = (
+        reader.may(Permission.GRANTS_LEASE_READ),
+        reader.may(Permission.KEYS_KEY_READ),
+    )
     return {
         # Somebody who may be inside concerns whoever looks: no choice of places leaves it out.
         "safety": await safety_now(tx, web.services, web.now, reader) if may_see_people else None,
         "outage": await read_outage_notice(tx, web, await _units(tx, chosen)),
-        "out": await _keys_out(tx, chosen, web.now) if reader.may(Permission.KEYS_KEY_READ) else None,
+        "out": await _keys_out(tx, chosen, web.now) if may_see_keys else None,
+        # Both mean that keys are not what we believe or cannot become it: the whole site's, whoever looks.
+        "stopped_writes": await stopped_writes(tx) if may_see_keys else [],
+        "edited": await edited_elsewhere(tx) if may_see_keys else [],
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from key2xs.access import Permission, Principal
+from key2xs.api.routes.governing import may_see_some
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Tab:
     group: str
     thumb: int = 9
     unless: str = ""
+    for_seconds: bool = False
+    """Whether it is also for whoever may be a second person, since what waits for them stands there."""
 
 
 NOW: Final = "Now"
@@ -34,7 +37,7 @@ SITE: Final = "Site"
 
 TABS: Final = (
     Tab("area", "/", "My area", "now", Permission.SYSTEM_STATUS_READ, NOW, 1),
-    Tab("requests", "/requests", "Requests", "ask", Permission.GRANTS_LEASE_READ, NOW, 4),
+    Tab("requests", "/requests", "Requests", "ask", Permission.GRANTS_LEASE_READ, NOW, 4, for_seconds=True),
     Tab("safety", "/safety", "Safety", "shield", Permission.GRANTS_LEASE_READ, NOW, 8),
     Tab("why", "/why", "Why not?", "why", Permission.POLICY_DECISION_EXPLAIN, NOW, 3),
     Tab("permits", "/permits", "Permits", "permit", Permission.WORK_PERMIT_READ, WORK, 2),
@@ -66,7 +69,8 @@ class Navigation:
 
 def navigation_of(caller: Principal) -> Navigation:
     """Return what an account may open, by group for wide screens and by use for phones."""
-    open_to = [tab for tab in TABS if caller.may(tab.permission)]
+    second = may_see_some(caller)
+    open_to = [tab for tab in TABS if caller.may(tab.permission) or (tab.for_seconds and second)]
     names = {tab.name for tab in open_to}
     mine = [tab for tab in open_to if tab.unless not in names]
     groups = dict.fromkeys(tab.group for tab in mine)

@@ -25,6 +25,13 @@ class Status:
 
 _UNKNOWN_STATE: Final = Status("state not known", "bad", "cross", "Nothing is given on what is not known.")
 
+EDITED: Final = Status(
+    "changed in the maker's own tool",
+    "bad",
+    "triangle",
+    "What it opens may differ from what was given here. It is being set right; ask whoever uses that tool why.",
+)
+
 PERMIT_STATES: Final[Mapping[str, Status]] = {
     "draft": Status("draft", "quiet", "ring"),
     "requested": Status("requested", "quiet", "ring"),
@@ -197,6 +204,7 @@ CANNOT_CARRY: Final[Mapping[str, str]] = {
     "window_below_grid": "the time is shorter than the key system can store",
     "no_slot": "the key has no room for another time limit",
     "too_many_rights": "the key has no room for more rights",
+    "reported": "this key is reported lost or broken; nothing new goes onto it",
     "emergency_key": "this is an emergency key; only access for emergencies is written to it",
 }
 

@@ -38,5 +38,12 @@ LOCK_VISITS: Final[Mapping[str, Status]] = {
     "done_by_plan": Status(
         "done by plan", "info", "half", "The key system does not say whether the lock has it."
     ),
+    "lists_keys": Status(
+        "may list normal keys",
+        "warn",
+        "half",
+        "What normal keys open is listed in the cylinders, and nobody reads in which. Retire or replace those keys; "
+        "whoever takes one out of a cylinder visits it.",
+    ),
     "none_needed": Status("no visit needed", "quiet", "check"),
 }

@@ -5,13 +5,13 @@ One loop's failure is its own: it is logged, waits a little and steps again. Not
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from key2xs.core.clock import Clock, StoredClock
 from key2xs.core.errors import Key2XSError
-from key2xs.core.loops import Loop
+from key2xs.core.loops import Loop, heeds, was_idle
 
 _LOG = logging.getLogger("key2xs.loops")
 
@@ -72,9 +72,16 @@ class Runner:
         self.wake()
 
     def wake(self) -> None:
-        """Step every loop again: the log grew, or the clock was moved."""
+        """Step every loop again: something changed, and nobody says what."""
         for event in self._wakes.values():
             event.set()
+
+    def hear(self, kinds: Iterable[str]) -> None:
+        """Step the loops that entries of these kinds may make work for: the log grew by them."""
+        told = tuple(kinds)
+        for loop in self._loops:
+            if heeds(loop, told):
+                self._wakes[loop.name].set()
 
     def wake_due(self) -> None:
         """Step every loop that is due: the clock was moved, and nothing else changed."""
@@ -121,8 +128,9 @@ class Runner:
                 await self._wait(FAILURE_SECONDS)
                 continue
             # Before this loop counts as idle, so that there is no moment in which nobody seems to have work.
-            for follower in self._followers.get(loop.name, ()):
-                self._wakes[follower].set()
+            if not was_idle(loop):
+                for follower in self._followers.get(loop.name, ()):
+                    self._wakes[follower].set()
             state.is_stepping = False
             if state.due is None or state.due > self._clock.now():
                 await self._idle(wake, state.due, self._polls.get(loop.name, POLL_SECONDS))

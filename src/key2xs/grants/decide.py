@@ -21,7 +21,7 @@ from key2xs.policy.types import (
 )
 from key2xs.policy.windows import situation_at
 
-from .types import Verdict, Wish
+from .types import Keys, Verdict, Wish
 
 
 def policy_person(facts: PersonFacts) -> Person[FactWindow]:
@@ -66,7 +66,7 @@ def judge(
     wish: Wish,
     person: PersonFacts,
     cylinders: Mapping[CylinderId, CylinderFacts],
-    key: Key,
+    keys: Keys,
     bundle: Bundle,
     at: datetime,
 ) -> Verdict:
@@ -74,15 +74,18 @@ def judge(
 
     A cylinder that the plant does not know is denied; so is everything that could not be decided.
     """
-    classes: dict[str, list[CylinderFacts]] = defaultdict(list)
+    classes: dict[tuple[str, Key], list[CylinderFacts]] = defaultdict(list)
     for cylinder_id in wish.cylinders:
         if cylinder_id in cylinders:
-            classes[cylinders[cylinder_id].class_key].append(cylinders[cylinder_id])
+            facts = cylinders[cylinder_id]
+            classes[facts.class_key, keys.key_at(cylinder_id)].append(facts)
     allowed: set[CylinderId] = set()
     allow_reasons: list[Reason] = []
     deny_reasons: list[Reason] = []
     untils: list[datetime] = []
-    situations = [situation_at(facts_of(wish, person, members[0], key), at) for members in classes.values()]
+    situations = [
+        situation_at(facts_of(wish, person, members[0], key), at) for (_, key), members in classes.items()
+    ]
     for members, decision in zip(classes.values(), decide_many(situations, bundle), strict=True):
         if decision.is_allowed:
             allowed.update(member.cylinder_id for member in members)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from key2xs.core.crash import declare
@@ -20,14 +21,13 @@ from key2xs.identity.types import PersonFacts
 from key2xs.ledger import Entry, Ledger
 from key2xs.plant.types import CylinderFacts
 from key2xs.policy.bundle import Bundle
-from key2xs.policy.types import Key
 from key2xs.safety import Act
 
 from .bases import BasisReader, BasisState
 from .holding import Holding, acts_of
-from .look import BUNDLE_SUBJECT, Look, cut, noted, refused
+from .look import BUNDLE_SUBJECT, Look, cut, noted, refused, told_of_key
 from .store import LeaseStore, is_newer
-from .types import EndReason, KeyFacts, Lease, Verdict
+from .types import EndReason, KeyFacts, Keys, Lease, Verdict
 
 _SQL = load_queries("key2xs.grants")
 _LOG = logging.getLogger("key2xs.grants")
@@ -44,6 +44,8 @@ class Evaluator:
     """Decides one marked subject a step."""
 
     name = "grants"
+    heeds: Final[tuple[str, ...]] = ()  # what there is to decide is marked; it follows those who mark
+    idle = False
 
     def __init__(
         self, database: Database, ledger: Ledger, bases: BasisReader, keys: KeyFacts, holding: Holding
@@ -56,6 +58,7 @@ class Evaluator:
     async def step(self, now: datetime) -> datetime | None:
         """Decide the next due subject; `now` when there was one, else when the next is due."""
         claimed: list[str] = []
+        self.idle = False
         try:
             worked = await self._database.transact(lambda tx: self._decide_marked(tx, now, claimed))
         except Exception as error:
@@ -64,6 +67,7 @@ class Evaluator:
             # Its own failure must not stop the others.
             await self._database.transact(lambda tx, e=error: self._delay(tx, claimed[-1], now, e))  # type: ignore[misc]
             return now
+        self.idle = not worked
         if worked:
             return now
         async with self._database.read() as tx:
@@ -174,7 +178,7 @@ class Evaluator:
         BasisState,
         Mapping[PersonId, PersonFacts],
         Mapping[CylinderId, CylinderFacts],
-        Mapping[PersonId, Key],
+        Mapping[PersonId, Keys],
         Bundle,
         Mapping[str, int],
     ]:
@@ -188,13 +192,13 @@ class Evaluator:
             wanted |= {c for lease in leases for c in lease.cylinders}
             people = {person: await self._bases.person(tx, person, at) for person in sorted(persons)}
             cylinders = await self._bases.cylinders(tx, wanted, at)
-            keys = {person: await self._keys.key_of(tx, person, at) for person in sorted(persons)}
+            keys = {person: await self._keys.key_of(tx, person, wanted, at) for person in sorted(persons)}
             bundle = await self._bases.bundle(tx, at)
             subjects = {BUNDLE_SUBJECT, *state.heads}
             subjects.update(head for wish in state.wishes.values() for head in wish.heads)
             subjects.update(head for facts in people.values() for head in facts.heads)
             subjects.update(head for facts in cylinders.values() for head in facts.heads)
-            subjects.update(f"key:{key.id}" for key in keys.values() if key.id)
+            subjects.update(f"key:{key}" for each in keys.values() for key in each.ids)
             subjects.update(subject for lease in leases for subject in lease.facts)
             if heads and subjects <= heads.keys():
                 return state, people, cylinders, keys, bundle, heads
@@ -204,12 +208,12 @@ class Evaluator:
         raise RuntimeError(message)
 
     async def _begin(self, tx: Connection, look: Look, heads: Mapping[str, int], basis: BasisState) -> None:
-        wish = look.wish
+        look, wish = look.as_new(), look.wish
         if not await is_newer(tx, wish):
             return  # P7: nothing comes back by itself.
         if wish.ends_at <= look.at:
             return
-        verdict = noted(look.verdict(), basis.note)
+        verdict = told_of_key(noted(look.verdict(), basis.note), look.why_nothing_new)
         if basis.silent and verdict.allowed:
             # P6: the source may have suspended it since. Running leases end by themselves; nothing new begins.
             await self._store.put_refusal(tx, wish, refused(verdict, "the permit system is silent"), look.at)
@@ -247,7 +251,8 @@ class Evaluator:
         # was in one and was taken out does not come back without a newer basis.
         late = verdict.allowed - lease.cylinders
         late = late - await self._store.ever_covered(tx, lease.key) if late and not widens else late
-        if (widens or late) and not state.silent and await self._may_widen(tx):
+        quiet = state.silent or look.why_nothing_new
+        if (widens or late) and not quiet and await self._may_widen(tx):
             if not widens:
                 kept |= late
                 verdict = replace(verdict, allowed=kept, denied=wish.cylinders - kept)

@@ -19,7 +19,7 @@ from key2xs.plant.types import CylinderFacts
 from key2xs.policy.bundle import Bundle
 from key2xs.policy.explain import explain
 from key2xs.policy.reasons import ReasonCode
-from key2xs.policy.types import Key, Missing
+from key2xs.policy.types import Missing
 from key2xs.policy.windows import situation_at
 from key2xs.work.facts import permit_facts
 from key2xs.work.types import PermitFacts
@@ -27,7 +27,7 @@ from key2xs.work.types import PermitFacts
 from .bases import BasisReader
 from .decide import facts_of
 from .store import is_newer
-from .types import BasisKey, KeyFacts, Wish
+from .types import BasisKey, KeyFacts, Keys, Wish
 from .wishes import permit_wishes
 
 _SQL = load_queries("key2xs.grants")
@@ -83,7 +83,7 @@ class _Case:
 
     person: PersonFacts
     cylinder: CylinderFacts
-    key: Key
+    keys: Keys
     bundle: Bundle
     at: datetime
     zone: tzinfo
@@ -112,7 +112,7 @@ async def explain_person(
     case = _Case(
         await bases.person(tx, person_id, at),
         cylinders[cylinder_id],
-        await keys.key_of(tx, person_id, at),
+        await keys.key_of(tx, person_id, [cylinder_id], at),
         await bases.bundle(tx, at),
         at,
         zone,
@@ -142,13 +142,18 @@ async def _try_basis(
     found = []
     for wish in wishes:
         if cylinder_id in wish.cylinders:
-            more = [*_silence(wish, silent=state.silent), *await _ended_before(tx, wish)]
+            more = [
+                *_silence(wish, silent=state.silent),
+                *_reported(case.keys.why_nothing_new([cylinder_id])),
+                *await _ended_before(tx, wish),
+            ]
             found.append(_attempt(wish, case, more))
     return found
 
 
 def _attempt(wish: Wish, case: _Case, more: Sequence[Missing]) -> Attempt:
-    situation = situation_at(facts_of(wish, case.person, case.cylinder, case.key), case.at)
+    key = case.keys.key_at(case.cylinder.cylinder_id)
+    situation = situation_at(facts_of(wish, case.person, case.cylinder, key), case.at)
     answer = explain(situation, case.bundle, zone=case.zone)
     return Attempt(
         wish.key,
@@ -190,6 +195,18 @@ def _silence(wish: Wish, *, silent: bool) -> list[Missing]:
             ReasonCode.UNKNOWN,
             f"the permit system that knows {wish.basis.reference} has gone silent, so nothing new begins",
             "have the connection to the permit system put right",
+        )
+    ]
+
+
+def _reported(why: str) -> list[Missing]:
+    if not why:
+        return []
+    return [
+        Missing(
+            ReasonCode.KEY_BLOCKED,
+            f"{why}, so nothing new goes onto it",
+            "hand out another key at the key desk",
         )
     ]
 

@@ -9,10 +9,10 @@ from key2xs.identity.types import PersonFacts
 from key2xs.plant.types import CylinderFacts
 from key2xs.policy.bundle import Bundle
 from key2xs.policy.reasons import ReasonCode
-from key2xs.policy.types import Key, Reason
+from key2xs.policy.types import Reason
 
 from .decide import judge
-from .types import GrantState, Verdict, Wish
+from .types import GrantState, Keys, Verdict, Wish
 
 BUNDLE_SUBJECT = "bundle:policy"
 # A window is walked from one change to the next to find where policy would say no; more changes than this within
@@ -22,18 +22,27 @@ WINDOW_STEPS = 32
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A wish, the facts about its holder, cylinders and key, and the policy in force at `at`."""
+    """A wish, the facts about its holder, cylinders and keys, and the policy in force at `at`."""
 
     wish: Wish
     person: PersonFacts
     cylinders: Mapping[CylinderId, CylinderFacts]
-    key: Key
+    keys: Keys
     bundle: Bundle
     at: datetime
 
     def verdict(self) -> Verdict:
         """Decide now, or at the start of a lease that lies ahead."""
         return self._judge(max(self.at, self.wish.starts_at))
+
+    @property
+    def why_nothing_new(self) -> str:
+        """Say which key that the wish needs is reported lost or broken; empty where none is."""
+        return self.keys.why_nothing_new(self.wish.cylinders)
+
+    def as_new(self) -> "Look":
+        """Return the look of something that does not run yet: a key that is reported lost or broken carries nothing new."""
+        return replace(self, keys=self.keys.for_new())
 
     def state(self, starts_at: datetime) -> GrantState:
         """Return the state of a lease that starts then."""
@@ -66,18 +75,28 @@ class Look:
         wanted.update(
             head for c in self.wish.cylinders if c in self.cylinders for head in self.cylinders[c].heads
         )
-        if self.key.id:
-            wanted.add(f"key:{self.key.id}")
+        wanted.update(f"key:{key}" for key in self.keys.ids)
         return {subject: locked[subject] for subject in sorted(wanted)}
 
     def _judge(self, at: datetime) -> Verdict:
-        return judge(self.wish, self.person, self.cylinders, self.key, self.bundle, at)
+        return judge(self.wish, self.person, self.cylinders, self.keys, self.bundle, at)
 
 
 def refused(verdict: Verdict, why: str) -> Verdict:
     """Return the verdict with everything refused for a reason that policy cannot see."""
     reasons = (Reason(ReasonCode.UNKNOWN, why),)
     return Verdict(frozenset(), verdict.allowed | verdict.denied, reasons, None, verdict.bundle)
+
+
+def told_of_key(verdict: Verdict, why: str) -> Verdict:
+    """Return a refusal over a key with what is wrong with the key, where that is not a block."""
+    if verdict.allowed or not why:
+        return verdict
+    reasons = (
+        replace(reason, text=why) if reason.code is ReasonCode.KEY_BLOCKED else reason
+        for reason in verdict.reasons
+    )
+    return replace(verdict, reasons=tuple(reasons))
 
 
 def noted(verdict: Verdict, note: str) -> Verdict:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from key2xs.core.database import Connection, Database
 from key2xs.core.sql import load_queries
@@ -20,6 +21,7 @@ class GrantMarker:
     """A reader of the log that only marks subjects dirty; it decides nothing and cannot fail on one entry."""
 
     name = "grants"
+    idle = False
 
     async def handle(self, tx: Connection, entries: Sequence[ReadEntry]) -> None:
         """Mark every subject whose facts changed."""
@@ -30,6 +32,7 @@ class GrantMarker:
             for head in entry.heads
             if not head.startswith("grant:")
         }
+        self.idle = not marks
         if marks:
             await tx.execute(_SQL["mark"], sorted(marks), max(entry.recorded_at for entry in entries))
 
@@ -38,6 +41,8 @@ class LeaseTimer:
     """Marks leases whose start, end or decision falls due. Losing a step only delays it to the next."""
 
     name = "lease-timer"
+    heeds: Final = ("grants:",)
+    idle = False
 
     def __init__(self, database: Database) -> None:
         """Work on `database`."""
@@ -49,6 +54,7 @@ class LeaseTimer:
 
     async def _mark_due(self, tx: Connection, now: datetime) -> datetime | None:
         ids = [row["id"] for row in await tx.fetch(_SQL["due_leases"], now, BATCH)]
+        self.idle = not ids
         if ids:
             rows = await tx.fetch(_SQL["find_open"], ids, None, None, None)
             units = {
@@ -64,6 +70,8 @@ class Sweep:
     """Decides everything again at a fixed pace, so that nothing depends on a wake-up that was lost."""
 
     name = "grants-sweep"
+    heeds: Final[tuple[str, ...]] = ()
+    idle = False
 
     def __init__(self, database: Database, bases: BasisReader, pace: timedelta) -> None:
         """Sweep every `pace`."""
@@ -72,7 +80,8 @@ class Sweep:
 
     async def step(self, now: datetime) -> datetime | None:
         """Mark all open bases when the pace says so."""
-        if self._due is None or now >= self._due:
+        self.idle = self._due is not None and now < self._due
+        if not self.idle:
             await self._database.transact(lambda tx: self._mark_all(tx, now))
             self._due = now + self._pace
         return self._due

@@ -31,6 +31,8 @@ class HeldGrant:
     stale: bool
     unit: str
     held: bool
+    basis_at: datetime
+    """When what it is for arose, or was last renewed."""
     emergency: bool = False
     """One that no act on many touches (S1)."""
 
@@ -50,6 +52,7 @@ async def grants_of_holder(
             stale=not row["unchanged"] and row["state"] != "held",
             unit=f"person:{person_id}" if row["basis_ref"].startswith("duty:") else row["basis_ref"],
             held=row["state"] == "held",
+            basis_at=row["basis_at"],
             emergency=is_emergency(lease_of(row)),
         )
         for row in rows

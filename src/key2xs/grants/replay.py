@@ -17,7 +17,6 @@ from key2xs.core.settings import Leases
 from key2xs.core.sql import load_queries
 from key2xs.identity.facts import person_facts
 from key2xs.plant.service import cylinder_facts, cylinders_of_unit
-from key2xs.policy.types import Key
 from key2xs.work.facts import permit_facts
 
 from .bundles import get_bundle_by_hash
@@ -71,9 +70,9 @@ async def replay(tx: Connection, keys: KeyFacts, leases: Leases, grant_id: Grant
         return Replayed("different", "the facts as known then ask for no such grant", at, row["bundle"])
     person = await person_facts(tx, lease.person_id, at, known_at=row["known_at"])
     cylinders = await cylinder_facts(tx, sorted(wish.cylinders), at=at, known_at=row["known_at"])
-    key: Key = await keys.key_of(tx, lease.person_id, at)
+    carried = await keys.key_of(tx, lease.person_id, wish.cylinders, at)
     bundle = await get_bundle_by_hash(tx, row["bundle"])
-    verdict = Look(wish, person, cylinders, key, bundle, at).verdict()
+    verdict = Look(wish, person, cylinders, carried, bundle, at).verdict()
     return _compare(lease, row, verdict.allowed, reasons_json(verdict.reasons))
 
 

@@ -1,6 +1,7 @@
 """Access that no permit and no duty gives: a request somebody approves, or an emergency two people stand for."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -80,7 +81,7 @@ class Requests:
             requester_id,
             starts_at,
             ends_at,
-            reason,
+            await self._ledger.seal_words(actor, reason),
             at,
             entry,
         )
@@ -124,9 +125,8 @@ class Requests:
             ),
         )
         decision = "approve" if approve else "refuse"
-        await tx.execute(
-            _SQL["insert_approval"], request_id, approver_id, decision, reason or None, at, entry
-        )
+        words = await self._ledger.seal_words(actor, reason) if reason else None
+        await tx.execute(_SQL["insert_approval"], request_id, approver_id, decision, words, at, entry)
         await tx.execute(_SQL["set_request_state"], request_id, state, entry)
         return await self.find(tx, request_id)
 
@@ -140,15 +140,18 @@ class Requests:
         if row is None:
             message = f"there is no request {request_id}"
             raise NotFound(message)
-        return request_of(row)
+        return await self._said(row)
 
     async def waiting(self, tx: Connection) -> list[Request]:
         """Return the requests that wait for somebody, oldest first."""
-        return [request_of(row) for row in await tx.fetch(_SQL["open_requests"])]
+        return [await self._said(row) for row in await tx.fetch(_SQL["open_requests"])]
+
+    async def _said(self, row: asyncpg.Record) -> Request:
+        return replace(request_of(row), reason=await self._ledger.read_words(row["reason"]))
 
 
 def request_of(row: asyncpg.Record) -> Request:
-    """Read a request from its row."""
+    """Read a request from its row, without its reason: that is sealed, and decides nothing."""
     return Request(
         id=row["id"],
         kind=row["kind"],
@@ -156,7 +159,7 @@ def request_of(row: asyncpg.Record) -> Request:
         requester_id=row["requester_id"],
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
-        reason=row["reason"],
+        reason="",
         state=row["state"],
         asked_at=row["asked_at"],
         cylinders=frozenset(row["cylinders"]),

@@ -1,7 +1,7 @@
 """The nouns of the grants room."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
@@ -129,11 +129,54 @@ class Request:
     approvers: frozenset[PersonId]
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Which key of a person would carry a grant: the usual one, and at some cylinders another one.
+
+    A key opens the locks of its own system only, so a good key of one maker does not stand in for a blocked one of
+    another. `reported` says of the keys among them that are reported lost or broken what is wrong, by key: nothing new
+    goes onto such a key, while what runs on it ends by the stop that the report asked for.
+    """
+
+    usual: Key
+    elsewhere: Mapping[CylinderId, Key] = field(default_factory=dict)
+    reported: Mapping[str, str] = field(default_factory=dict)
+
+    def key_at(self, cylinder_id: CylinderId) -> Key:
+        """Return the key that would carry a grant at a cylinder."""
+        return self.elsewhere.get(cylinder_id, self.usual)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """All of these keys."""
+        return frozenset(key.id for key in (self.usual, *self.elsewhere.values()) if key.id)
+
+    def why_nothing_new(self, cylinders: Collection[CylinderId]) -> str:
+        """Say which key that these cylinders need is reported; empty where none is."""
+        wanted = {self.key_at(cylinder).id for cylinder in cylinders}
+        return "; ".join(sorted(why for key, why in self.reported.items() if key in wanted))
+
+    def for_new(self) -> "Keys":
+        """Return these keys as something new meets them: a reported key counts as blocked."""
+        if not self.reported:
+            return self
+        return replace(
+            self,
+            usual=self._as_new(self.usual),
+            elsewhere={cylinder: self._as_new(key) for cylinder, key in self.elsewhere.items()},
+        )
+
+    def _as_new(self, key: Key) -> Key:
+        return replace(key, blocked="yes") if key.id in self.reported else key
+
+
 class KeyFacts(Protocol):
     """What grants ask of the keys room, which comes later in the house."""
 
-    async def key_of(self, tx: Connection, person_id: PersonId, at: datetime) -> Key:
-        """Return the key that would carry a grant of this person, or one that stands for having none."""
+    async def key_of(
+        self, tx: Connection, person_id: PersonId, cylinders: Collection[CylinderId], at: datetime
+    ) -> Keys:
+        """Return the keys that would carry a grant of this person at these cylinders, or what stands for having none."""
         ...
 
     async def can_carry(

@@ -41,6 +41,7 @@ class BoundaryLoop:
     """Tells the log what begins and ends by the clock."""
 
     name = "identity:boundaries"
+    heeds: Final = ("identity:",)
 
     def __init__(self, database: Database, ledger: Ledger, *, batch: int = BATCH) -> None:
         """Work on `database`, at most `batch` boundaries a step."""

@@ -97,21 +97,28 @@ class WaysOut:
                 someone = await inside_now(tx, lease, place.access_point_id, place.cylinders, at)
                 ends = ends_at or lease.ends_at
                 ruling = warns_before_lock(place.worst.egress_free, [someone], ends_at=ends, at=at)
-                if not ruling.goes:
+                if not ruling.goes and await self._is_first(tx, lease, place):
                     await self._put(tx, lease, place, someone, cause, ends, at)
                     count += 1
         return count
 
+    async def _is_first(self, tx: Connection, lease: Lease, place: _Place) -> bool:
+        """Take the turn to ask; False where somebody else, a stop or the watch, asked while we looked."""
+        await self._ledger.lock_heads(tx, [f"inside:{lease.id}:{place.access_point_id}"])
+        return not await tx.fetchval(_SQL["was_asked"], lease.id, place.access_point_id)
+
     async def answer(
         self, tx: Connection, question_id: UUID, answer: Answer, *, actor: str, at: datetime
     ) -> Question:
-        """Record what the shift leader says.
+        """Record what the shift leader says. Said twice by the same person, it is recorded once.
 
         Raises:
             NotFound: there is no such question.
             Conflict: it was answered with *everybody is out*.
         """
         row = await self._row(tx, question_id)
+        if (row["answer"], row["answered_by"]) == (answer, actor):
+            return question_of(row)
         if row["answer"] == "out":
             raise Conflict("it was answered already: everybody is out")
         entry = await self._ledger.record(

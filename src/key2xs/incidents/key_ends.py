@@ -49,7 +49,7 @@ class KeyEnds:
         ruling = may_be_blocked(emergency_key=key.emergency)
         if not ruling.goes:
             raise Conflict(f"key {key.stamp}: {ruling.why} ({ruling.rule})")
-        if key.blocked_at is not None:
+        if key.blocked_at is not None and key.unblock_asked_at is None:
             raise Conflict(f"key {key.stamp} is blocked already")
         holder = await self._custody.holder_at(tx, key_id, at)
         if holder is None:

@@ -20,6 +20,10 @@ What: TypeAlias = Literal["grant", "key", "person", "company"]
 State: TypeAlias = Literal["waiting", "holding", "done", "withdrawn"]
 
 
+Ending: TypeAlias = Literal["person", "contract"]
+"""What ends beside access: the person here, or their contract."""
+
+
 @dataclass(frozen=True, slots=True)
 class By:
     """Who asks or decides: the actor for the log, and the user behind it."""
@@ -54,6 +58,9 @@ class Waiting:
     state: State
     decided_by: str | None
     decided_at: datetime | None
+    ending: Ending | None = None
+    """What it ends beside access; the end of access follows from it."""
+    contract_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +89,12 @@ async def at_work(tx: Connection, people: Iterable[PersonId], at: datetime) -> l
     ]
 
 
-def waiting_of(row: asyncpg.Record) -> Waiting:
-    """Read a kill from its row."""
+def waiting_of(row: asyncpg.Record, reason: str) -> Waiting:
+    """Read a kill from its row; its reason is sealed there, so it is read before."""
     values = {name: row[name] for name in Waiting.__dataclass_fields__}
-    return Waiting(**{**values, "people": tuple(PersonId(person) for person in row["people"])})
+    return Waiting(
+        **{**values, "reason": reason, "people": tuple(PersonId(person) for person in row["people"])}
+    )
 
 
 def id_of(name: str) -> UUID:

@@ -25,6 +25,7 @@ class KillLoop:
     """Carries waiting kills out when their time is up, and blocks keys whose hold is over."""
 
     name = "incidents:kills"
+    heeds: Final = ("incidents:", "grants:", "safety:", "access:proposal", "keys:key")
 
     def __init__(self, database: Database, kills: Kills) -> None:
         """Work on `database`."""
@@ -57,6 +58,7 @@ class EgressWatch:
     """Asks the shift leader after people who may be behind a lock whose access ends."""
 
     name = "incidents:ways-out"
+    heeds: Final[tuple[str, ...]] = ()
 
     def __init__(self, database: Database, ways_out: WaysOut) -> None:
         """Work on `database`."""

@@ -1,5 +1,7 @@
 """Telling the shift leader at once that somebody at work lost their identity (S5).
 
+An end by a person here waits as a stop does and was told of before; it is not told again.
+
 A disable by the IAM is not held as a person's kill is: it takes effect as it comes. Whoever leads the shift has to know
 of it in the same moment, because somebody may be in the middle of the work.
 """
@@ -12,7 +14,7 @@ from uuid import UUID
 from key2xs.core.database import Connection
 from key2xs.core.ids import PersonId, new_id
 from key2xs.core.sql import load_queries
-from key2xs.ledger import Entry, Lane, Ledger, ReadEntry
+from key2xs.ledger import Entry, Lane, Ledger, ReadEntry, own_words
 
 from .kill_types import Waiting, at_work, waiting_of
 
@@ -40,7 +42,9 @@ class IdentityNotices:
             if entry.kind in _KINDS:
                 people = [_person(subject) for subject in entry.subjects if subject.startswith("person:")]
                 for each in await at_work(tx, people, entry.recorded_at):
-                    await self._tell(tx, each.person_id, entry.recorded_at)
+                    subject = f"person:{each.person_id}"
+                    if not await tx.fetchval(_SQL["ended_here"], subject, entry.recorded_at):
+                        await self._tell(tx, each.person_id, entry.recorded_at)
 
     async def _tell(self, tx: Connection, person: PersonId, at: datetime) -> None:
         subject, notice_id = f"person:{person}", new_id()
@@ -58,14 +62,14 @@ class IdentityNotices:
             ),
         )
         await tx.execute(
-            _SQL["insert_notice"], notice_id, "person", subject, [person], _WHY, _ASKED_BY, at, entry
+            _SQL["insert_notice"], notice_id, "person", subject, [person], own_words(_WHY), _ASKED_BY, at, entry
         )  # fmt: skip
 
 
 async def notices(tx: Connection, at: datetime) -> list[Waiting]:
     """Return what was told of people who are still at work, the newest first: stops that are done already."""
     rows = await tx.fetch(_SQL["notices"], _ASKED_BY, at - SHOWN_FOR)
-    told = {notice.subject: notice for notice in map(waiting_of, reversed(rows))}
+    told = {row["subject"]: waiting_of(row, _WHY) for row in reversed(rows)}
     working = {each.person_id for each in await at_work(tx, {n.people[0] for n in told.values()}, at)}
     return sorted(
         (notice for notice in told.values() if notice.people[0] in working),

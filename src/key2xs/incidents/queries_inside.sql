@@ -10,6 +10,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 -- Which of these grants were asked about, and where.
 SELECT grant_id, access_point_id FROM incident_inside WHERE grant_id = ANY($1::uuid[])
 
+-- name: was_asked
+-- Whether the question for this grant and access point was asked.
+SELECT true FROM incident_inside WHERE grant_id = $1 AND access_point_id = $2
+
 -- name: open_inside
 -- Questions without the answer that everybody is out; the first to end comes first.
 SELECT * FROM incident_inside WHERE answer IS DISTINCT FROM 'out' AND ends_at > $1 ORDER BY ends_at, id LIMIT 200

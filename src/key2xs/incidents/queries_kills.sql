@@ -3,8 +3,8 @@
 -- name: insert_kill
 -- Somebody asks for a stop.
 INSERT INTO incident_kill (id, what, subject, people, reason, two_people, asked_by, asked_user, asked_at, proceeds_at,
-    state, entry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    state, entry, ending, contract_ends_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 
 -- name: find_kill
 -- One stop.
@@ -33,6 +33,10 @@ UPDATE incident_kill SET two_people = true, entry = $2 WHERE id = $1
 INSERT INTO incident_kill (id, what, subject, people, reason, two_people, asked_by, asked_at, proceeds_at, state,
     ended_at, entry)
 VALUES ($1, $2, $3, $4, $5, false, $6, $7, $7, 'done', $7, $8)
+
+-- name: ended_here
+-- Whether a person was ended at this instant by a stop that the shift leader was told of before.
+SELECT true FROM incident_kill WHERE subject = $1 AND ending IS NOT NULL AND state = 'done' AND ended_at = $2
 
 -- name: notices
 -- What was told at once since an instant, the newest first.

@@ -54,6 +54,7 @@ class WarningLoop:
     """Looks once a minute at what is down, who runs out of keys by it, and what is overdue."""
 
     name = "incidents:warnings"
+    heeds: Final[tuple[str, ...]] = ()
 
     def __init__(
         self,

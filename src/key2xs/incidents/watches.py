@@ -167,6 +167,7 @@ class CheckInWatch:
     """Tells the log, once each, that somebody did not report in time."""
 
     name = "incidents:checkins"
+    heeds: Final = ("incidents:checkin",)
 
     def __init__(self, database: Database, watches: Watches) -> None:
         """Work on `database`."""

@@ -1,9 +1,9 @@
-"""Visits that block keys, and the programming keys that carry them, as stored."""
+"""Visits that block keys and unblock them, and the programming keys that carry them, as stored."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import asyncpg
 
@@ -22,6 +22,9 @@ _KEYS = load_queries("key2xs.keys")
 
 UNPLACED = "unplaced"
 
+VisitKind: TypeAlias = Literal["block", "unblock"]
+"""What a visit does to a cylinder: it takes the block there, or away from it."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredVisit:
@@ -35,6 +38,7 @@ class StoredVisit:
     programming_key: str | None
     made_at: datetime | None
     done_at: datetime | None
+    kind: VisitKind = "block"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,12 @@ class BlockVisits:
         """Record every change with `ledger`."""
         self._ledger = ledger
 
-    async def of_key(self, tx: Connection, key_id: KeyId) -> list[StoredVisit]:
+    async def of_key(self, tx: Connection, key_id: KeyId, kind: VisitKind = "block") -> list[StoredVisit]:
         """Return the visits for one key, by lock."""
-        return [_visit_of(row) for row in await tx.fetch(_SQL["visits_of_key"], key_id)]
+        return [_visit_of(row) for row in await tx.fetch(_SQL["visits_of_key"], key_id, kind)]
 
     async def open(self, tx: Connection) -> list[StoredVisit]:
-        """Return every visit that is not done, of keys that are blocked."""
+        """Return every visit that is not done, of keys that are blocked or come off the block list."""
         return [_visit_of(row) for row in await tx.fetch(_SQL["open_visits"])]
 
     async def are_complete(self, tx: Connection, key_id: KeyId) -> bool:
@@ -89,6 +93,7 @@ class BlockVisits:
         visits: Iterable[BlockVisit],
         unplaced: Iterable[str],
         at: datetime,
+        kind: VisitKind = "block",
     ) -> bool:
         """Store how far the visits for a key are; False when nothing is new."""
         wanted: dict[str, tuple[Any, ...]] = dict.fromkeys(unplaced, (UNPLACED, None, None, None, None))
@@ -102,7 +107,7 @@ class BlockVisits:
             row["lock_external_id"]: (
                 row["state"], row["programming_key"], row["made_at"], row["done_at"], row["known_at"],
             )
-            for row in await tx.fetch(_SQL["visits_of_key"], key.id)
+            for row in await tx.fetch(_SQL["visits_of_key"], key.id, kind)
         }  # fmt: skip
         new = {lock: values for lock, values in wanted.items() if known.get(lock) != values}
         if not new:
@@ -111,10 +116,10 @@ class BlockVisits:
         for state, *_ in (known | wanted).values():
             counts[state] = counts.get(state, 0) + 1
         entry = await self._tell(
-            tx, "keys:block:visits", (key.subject, f"key_system:{key.system_id}"), counts, "system:keys", at
+            tx, f"keys:{kind}:visits", (key.subject, f"key_system:{key.system_id}"), counts, "system:keys", at
         )
         for lock, values in sorted(new.items()):
-            await tx.execute(_SQL["put_visit"], key.id, key.system_id, lock, *values, entry)
+            await tx.execute(_SQL["put_visit"], key.id, key.system_id, lock, kind, *values, entry)
         return True
 
     async def programming_keys(
@@ -229,4 +234,5 @@ def _visit_of(row: asyncpg.Record) -> StoredVisit:
         programming_key=row["programming_key"],
         made_at=row["made_at"],
         done_at=row["done_at"],
+        kind=row["kind"],
     )

@@ -155,7 +155,7 @@ class Blocking:
 
     async def _follow_visits(self, job: _Job) -> datetime:
         port, name = self._system.port, job.key.external_id
-        known = _best(await port.read_block_visits(name))
+        known = best_visits(await port.read_block_visits(name))
         locks, programming_keys = await self._database.transact(lambda tx: self._needed(tx, job))
         given_up = {each.external_id for each in programming_keys if each.given_up_at is not None}
         missing = {lock for lock in locks if _is_missing(known.get(lock), given_up)}
@@ -164,7 +164,7 @@ class Blocking:
             unplaced = await self._make(
                 job, "order_block_list", lambda: port.order_block_list(name, missing, avoid=given_up)
             )
-            known = _best(await port.read_block_visits(name))
+            known = best_visits(await port.read_block_visits(name))
         if job.target.block_ordered_at is None:
             await self._database.transact(
                 lambda tx: self._targets.note_block_order(tx, job.key, job.target, job.now)
@@ -213,7 +213,7 @@ class _Patience:
         return f"{at.astimezone(self.zone):%d %b %H:%M}"
 
 
-def _best(visits: Iterable[BlockVisit]) -> dict[str, BlockVisit]:
+def best_visits(visits: Iterable[BlockVisit]) -> dict[str, BlockVisit]:
     """Return one visit a lock: the one that was done, else the newest."""
     best: dict[str, BlockVisit] = {}
     for visit in visits:  # newest first

@@ -1,6 +1,6 @@
 """Who was handed which key, with certainty and in both times: when it was so, and when we knew."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,9 +8,9 @@ from uuid import UUID
 
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict
-from key2xs.core.ids import CylinderId, KeyId, PersonId, new_id
+from key2xs.core.ids import CylinderId, KeyId, KeySystemId, PersonId, new_id
 from key2xs.core.sql import load_queries
-from key2xs.core.tri import Tri
+from key2xs.grants.types import Keys
 from key2xs.ledger import Entry, Lane, Ledger
 from key2xs.policy.types import Key
 
@@ -212,16 +212,44 @@ class Custody:
         """Return the keys a person had at an instant, as known now."""
         return [key_of(row) for row in await tx.fetch(_SQL["keys_of_person"], person_id, at)]
 
-    async def key_of(self, tx: Connection, person_id: PersonId, at: datetime) -> Key:
-        """Tell policy about the key that would carry a grant; one that is not blocked comes first.
+    async def key_of(
+        self, tx: Connection, person_id: PersonId, cylinders: Collection[CylinderId], at: datetime
+    ) -> Keys:
+        """Tell policy about the keys that would carry a grant; the best of each system, one without fault first.
 
         A person without a key may hold a grant: it waits for the key desk.
         """
-        keys = sorted(await self.keys_of(tx, person_id, at), key=lambda key: (_is_blocked(key, at), key.id))
+        keys = await self.keys_of(tx, person_id, at)
         if not keys:
-            return Key(id="", kind="none", blocked="no")
-        blocked: Tri = "yes" if _is_blocked(keys[0], at) else "no"
-        return Key(id=str(keys[0].id), kind=str(keys[0].kind), blocked=blocked)
+            return Keys(Key(id="", kind="none", blocked="no"))
+        rows = await tx.fetch(_DESK["reported_at"], [key.id for key in keys], at)
+        reported = {KeyId(row["key_id"]): f"key {row['stamp']} is reported {row['kind']}" for row in rows}
+        ranks = {key.id: (_is_blocked(key, at), key.id in reported) for key in keys}
+        keys.sort(key=lambda key: (ranks[key.id], key.id))
+        elsewhere = await self._worse_keys(tx, keys, ranks, cylinders)
+        chosen = {key.id for key in (keys[0], *elsewhere.values())}
+        return Keys(
+            _policy_key(keys[0], at),
+            {cylinder: _policy_key(key, at) for cylinder, key in elsewhere.items()},
+            {str(key): why for key, why in reported.items() if key in chosen},
+        )
+
+    async def _worse_keys(
+        self,
+        tx: Connection,
+        keys: Sequence[StoredKey],
+        ranks: Mapping[KeyId, tuple[bool, bool]],
+        cylinders: Collection[CylinderId],
+    ) -> dict[CylinderId, StoredKey]:
+        """Return the cylinders whose own system's best key is worse than the best of all, each with that key."""
+        best: dict[KeySystemId, StoredKey] = {}
+        for key in keys:  # the best first
+            best.setdefault(key.system_id, key)
+        found: dict[CylinderId, StoredKey] = {}
+        for system, key in sorted(best.items()):
+            if ranks[key.id] > ranks[keys[0].id]:
+                found |= dict.fromkeys(await self._registry.locked_by(tx, system, cylinders), key)
+        return found
 
     async def can_carry(
         self, tx: Connection, person_id: PersonId, cylinders: Collection[CylinderId], at: datetime
@@ -238,14 +266,14 @@ class Custody:
 
         Raises:
             NotFound: there is no such key.
-            Conflict: an emergency key (S1) or one that is blocked already.
+            Conflict: an emergency key (S1) or one that is blocked already. One that is coming off the list stays on it.
         """
         await self._ledger.lock_heads(tx, [f"key:{key_id}"])
         key = await self._registry.get_key(tx, key_id)
         if key.emergency:
             message = f"key {key.stamp} is an emergency key; those never enter a block list (S1)"
             raise Conflict(message)
-        if key.blocked_at is not None:
+        if key.blocked_at is not None and key.unblock_asked_at is None:
             message = f"key {key.stamp} is blocked already"
             raise Conflict(message)
         holder = await self.holder_at(tx, key_id, at)
@@ -254,6 +282,56 @@ class Custody:
         )
         await tx.execute(_SQL["block_key"], key_id, at, reason, entry)
         return await self._registry.get_key(tx, key_id)
+
+    async def ask_unblock(
+        self, tx: Connection, key_id: KeyId, *, reason: str, actor: str, at: datetime
+    ) -> StoredKey:
+        """Ask for a key to come off the block list; the reconciler carries it out, and until then it counts as blocked.
+
+        It gives nothing back (P7): what the key kept from before Key2XS ends here, and what it opened ended with the block.
+
+        Raises:
+            NotFound: there is no such key.
+            Conflict: it is not blocked, is coming off already, is reported lost or broken, was replaced, is no longer in
+                use, or is in somebody's hands.
+            NarrowOnly: nothing may widen at the moment.
+        """
+        await self._ledger.lock_heads(tx, [f"key:{key_id}"])
+        key = await self._registry.get_key(tx, key_id)
+        why = await self._why_no_unblock(tx, key, at)
+        if why is not None:
+            message = f"key {key.stamp} {why}"
+            raise Conflict(message)
+        await self._ledger.require_widening(tx)
+        entry = await self.tell(tx, "keys:key:ask_unblock", key, actor=actor, at=at, reason=reason)
+        await tx.execute(_SQL["ask_unblock"], key_id, at, entry)
+        return await self._registry.get_key(tx, key_id)
+
+    async def unblocked(self, tx: Connection, key: StoredKey, at: datetime) -> bool:
+        """Note that a key is off the block list; False where it is meant to be on it after all."""
+        await self._ledger.lock_heads(tx, [key.subject])
+        now = await self._registry.get_key(tx, key.id)
+        if now.unblock_asked_at is None:
+            return False
+        entry = await self.tell(tx, "keys:key:unblock", now, actor="system:keys", at=at)
+        await tx.execute(_SQL["unblock_key"], key.id, entry)
+        return True
+
+    async def _why_no_unblock(self, tx: Connection, key: StoredKey, at: datetime) -> str | None:
+        report = await tx.fetchrow(_DESK["out_of_use"], key.id)
+        if key.blocked_at is None:
+            return "is not blocked"
+        if key.unblock_asked_at is not None:
+            return "is coming off the block list already"
+        if report is not None:
+            return (
+                _OUT_OF_USE[report["kind"]] if report["ended_at"] is None else "was replaced by another one"
+            )
+        if key.deleted:
+            return "is no longer in use"
+        if await self.holder_at(tx, key.id, at) is not None:
+            return "is in somebody's hands; take it back first"
+        return None
 
     async def tell(
         self,
@@ -316,6 +394,10 @@ class Custody:
 
 def _iso(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
+
+
+def _policy_key(key: StoredKey, at: datetime) -> Key:
+    return Key(id=str(key.id), kind=str(key.kind), blocked="yes" if _is_blocked(key, at) else "no")
 
 
 def _is_blocked(key: StoredKey, at: datetime) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -203,6 +203,8 @@ class EventStore:
 class EventPull:
     """Reads the log of one key system, a page a step."""
 
+    heeds: Final[tuple[str, ...]] = ()
+
     def __init__(
         self,
         database: Database,
@@ -218,9 +220,11 @@ class EventPull:
         self.name = f"events:{system.name}"
         self._due: datetime | None = None
         self.problem: str | None = None
+        self.idle = False
 
     async def step(self, now: datetime) -> datetime | None:
         """Pull one page when due; `now` when more waits."""
+        self.idle = self._due is not None and now < self._due
         if self._due is not None and now < self._due:
             return self._due
         async with self._database.read() as tx:

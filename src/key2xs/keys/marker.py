@@ -17,6 +17,7 @@ class TargetMarker:
     """A reader of the log that makes targets due; it decides and writes nothing at vendors."""
 
     name = "targets"
+    idle = False
 
     def __init__(self, registry: Registry, targets: Targets) -> None:
         """Make targets with `targets` for keys seen for the first time."""
@@ -24,6 +25,7 @@ class TargetMarker:
 
     async def handle(self, tx: Connection, entries: Sequence[ReadEntry]) -> None:
         """Make due every key of a person whose grants or custody changed, and every key that changed itself."""
+        self.idle = True
         persons: set[str] = set()
         keys: set[str] = set()
         for entry in entries:
@@ -39,6 +41,7 @@ class TargetMarker:
         at = max(entry.recorded_at for entry in entries)
         lane = min(int(entry.kind in _URGENT) ^ 1 for entry in entries)
         rows = await tx.fetch(_SQL["keys_to_mark"], sorted(persons), sorted(keys), at)
+        self.idle = not rows
         for row in rows:
             key = await self._registry.get_key(tx, row["id"])
             target = await self._targets.ensure(tx, key, at)

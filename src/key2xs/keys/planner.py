@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,18 +23,13 @@ from .registry import right_of
 from .types import StoredKey
 
 _SQL = load_queries("key2xs.keys")
+_DESK = load_queries("key2xs.keys", "queries_desk.sql")
 
 NOT_ENFORCED = "zone_not_enforced"
 NO_LOCK = "no_lock_known"
 NOT_WRITABLE = "key_not_writable"
 EMERGENCY_KEY = "emergency_key"
-
-
-class SystemSettings(Protocol):
-    """What one key system's settings say about programs."""
-
-    offline_expires_after: timedelta
-    deliver_ahead: timedelta
+REPORTED = "reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +107,12 @@ class Planner:
                 str(grant.id): {"why": EMERGENCY_KEY, "locks": []} for grant in grants if not grant.emergency
             }
             grants = [grant for grant in grants if grant.emergency]
+        told_at = await tx.fetchval(_DESK["told_at"], key.id)
+        if told_at is not None:
+            # What is on it ends by the stop that the report asked for (S3 to S5); nothing new is put on it meanwhile.
+            new = {grant.id for grant in grants if not grant.held and grant.basis_at > told_at}
+            others |= {str(grant): {"why": REPORTED, "locks": []} for grant in new}
+            grants = [grant for grant in grants if grant.id not in new]
         locks, cannot, boxes = await self._locks(tx, key.system_id, grants, at, also_enforced)
         cannot |= others
         if not capabilities.can_write:

@@ -356,6 +356,29 @@ class KeySystemPort(Protocol):
         Empty where blocks are not carried by visits.
         """
 
+    async def unblock(self, vendor_key: str) -> None:
+        """Take the key off the block list, or report it found. A key that is not on it is fine.
+
+        Where every lock must be visited it comes last: `Refused` while a lock holds the block.
+        """
+
+    async def order_unblock(self, vendor_key: str, *, avoid: Collection[str] = ()) -> frozenset[str]:
+        """Send word that the key is blocked no longer; what is on its way or done already stays as it is.
+
+        Where one list spreads by itself, the list is sent. Where every lock must be visited, blocks that still wait are
+        taken back, and each lock that holds one, or may, gets a task at some programming key that is not in `avoid`.
+        Returns the locks for which no programming key had room.
+        """
+
+    async def read_unblock_visits(
+        self, vendor_key: str, *, avoid: Collection[str] = ()
+    ) -> tuple[BlockVisit, ...]:
+        """Return each lock that holds the key's block, held it or may get it yet, with how far taking it away is.
+
+        *failed*: no visit takes it away yet. *loaded*: one does, or the block itself is still on a round, of a programming
+        key that is not in `avoid`. Empty where blocks are not carried by visits.
+        """
+
     async def read_events(self, cursor: str | None) -> EventPage:
         """Read lock events by arrival. None starts at the beginning of what the connector is set to read."""
 

@@ -9,7 +9,7 @@ Nothing here reads a clock and every instant is an aware datetime.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Final, TypeAlias
@@ -152,10 +152,6 @@ class Program:
         Two programs that cannot be compared are each wider than the other: replacing one by the other widens.
         """
         return not self.within(other)
-
-    def without_rights(self) -> Program:
-        """Return the same program with no rights: what a revocation writes."""
-        return replace(self, rights=frozenset())
 
 
 EMPTY_PROGRAM: Final = Program()

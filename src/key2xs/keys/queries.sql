@@ -16,10 +16,6 @@ SELECT * FROM key_system ORDER BY name
 -- A key system seen for the first time.
 INSERT INTO key_system (id, name, vendor, interface, entry) VALUES ($1, $2, $3, $4, $5)
 
--- name: set_interface
--- The interface of a system is documented now, or no longer.
-UPDATE key_system SET interface = $2, entry = $3 WHERE id = $1
-
 -- name: set_inventory
 -- When everything was listed last.
 UPDATE key_system SET inventory_at = $2, visibility_complete = $3, entry = $4 WHERE id = $1
@@ -64,7 +60,15 @@ UPDATE key_key SET emergency = $2, entry = $3 WHERE id = $1
 
 -- name: block_key
 -- Lost, stolen or killed.
-UPDATE key_key SET blocked_at = $2, block_reason = $3, entry = $4 WHERE id = $1
+UPDATE key_key SET blocked_at = coalesce(blocked_at, $2), block_reason = $3, unblock_asked_at = NULL, entry = $4 WHERE id = $1
+
+-- name: ask_unblock
+-- A found key is to come off the block list.
+UPDATE key_key SET unblock_asked_at = $2, entry = $3 WHERE id = $1
+
+-- name: unblock_key
+-- It is off the block list.
+UPDATE key_key SET blocked_at = NULL, block_reason = NULL, unblock_asked_at = NULL, entry = $2 WHERE id = $1
 
 -- name: locks_of_system
 -- All locks of a key system, with the cylinders they are.
@@ -224,10 +228,10 @@ ON CONFLICT (target_id) DO UPDATE SET next_at = least(key_work.next_at, excluded
     lane = least(key_work.lane, excluded.lane), marks = key_work.marks + 1
 
 -- name: claim_work
--- The most urgent due target that nobody works on, or whose worker stalled.
+-- The most urgent due target that nobody works on, or whose worker stalled, or which we ourselves broke off.
 SELECT work.*, target.key_id FROM key_work AS work JOIN key_target AS target ON target.id = work.target_id
 WHERE target.system_id = $1 AND work.next_at <= $2::timestamptz
-  AND (work.leased_until IS NULL OR work.leased_until < $3::timestamptz)
+  AND (work.leased_until IS NULL OR work.leased_until < $3::timestamptz OR work.leased_by = $4::text)
 ORDER BY work.lane, work.next_at, work.target_id LIMIT 1 FOR UPDATE OF work SKIP LOCKED
 
 -- name: lease_work

@@ -74,9 +74,14 @@ SELECT * FROM key_report WHERE key_id = $1 AND (ended_at IS NULL OR ended_as = '
 -- The open report about a key.
 SELECT * FROM key_report WHERE key_id = $1 AND ended_at IS NULL
 
--- name: reports_of_keys
--- Open reports about these keys.
-SELECT * FROM key_report WHERE key_id = ANY($1::uuid[]) AND ended_at IS NULL
+-- name: reported_at
+-- Which of these keys were reported lost or broken at an instant, and how.
+SELECT report.key_id, report.kind, key.stamp FROM key_report AS report JOIN key_key AS key ON key.id = report.key_id
+WHERE report.key_id = ANY($1::uuid[]) AND report.told_at <= $2 AND (report.ended_at IS NULL OR report.ended_at > $2)
+
+-- name: told_at
+-- Since when a key is reported lost or broken.
+SELECT told_at FROM key_report WHERE key_id = $1 AND ended_at IS NULL
 
 -- name: open_reports
 -- All open reports, the newest first.

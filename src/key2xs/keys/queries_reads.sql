@@ -24,9 +24,15 @@ FROM key_system AS system LEFT JOIN key_cursor AS cursor ON cursor.system_id = s
 SELECT key.id AS key_id, key.stamp, max(found.written_at) AS found_at
 FROM key_program AS found JOIN key_key AS key ON key.id = found.key_id LEFT JOIN key_kept AS kept ON kept.key_id = key.id
 WHERE found.origin = 'found' AND found.gone_at IS NULL AND key.adopted_at IS NOT NULL
-    AND found.program IS DISTINCT FROM kept.program
+    AND found.program IS DISTINCT FROM kept.program AND ($2::uuid IS NULL OR key.id = $2)
     AND EXISTS (
         SELECT 1 FROM key_program AS ours
         WHERE ours.key_id = found.key_id AND ours.origin = 'ours' AND ours.number < found.number
     )
 GROUP BY key.id, key.stamp ORDER BY found_at DESC, key.stamp LIMIT $1
+
+-- name: stopped_writes
+-- Key systems at which the brake stopped programming of many keys at once, the first stopped first.
+SELECT system.name, system.vendor, brake.stopped_at, brake.why
+FROM key_brake AS brake JOIN key_system AS system ON system.id = brake.system_id
+WHERE brake.stopped_at IS NOT NULL ORDER BY brake.stopped_at, system.name

@@ -5,27 +5,28 @@
 SELECT visit.*, key.stamp, coalesce(lock.marking, visit.lock_external_id) AS marking
 FROM key_block_visit AS visit JOIN key_key AS key ON key.id = visit.key_id
 LEFT JOIN key_lock AS lock ON lock.system_id = visit.system_id AND lock.external_id = visit.lock_external_id
-WHERE visit.key_id = $1 ORDER BY visit.lock_external_id
+WHERE visit.key_id = $1 AND visit.kind = $2 ORDER BY visit.lock_external_id
 
 -- name: open_visits
--- Visits that are not done, for keys that are blocked.
+-- Visits that are not done, for keys that are blocked, or that come off the block list.
 SELECT visit.*, key.stamp, coalesce(lock.marking, visit.lock_external_id) AS marking
 FROM key_block_visit AS visit JOIN key_key AS key ON key.id = visit.key_id
 LEFT JOIN key_lock AS lock ON lock.system_id = visit.system_id AND lock.external_id = visit.lock_external_id
-WHERE visit.state <> 'done' AND key.blocked_at IS NOT NULL ORDER BY key.stamp, visit.lock_external_id
+WHERE visit.state <> 'done' AND key.blocked_at IS NOT NULL
+  AND (visit.kind = 'unblock') = (key.unblock_asked_at IS NOT NULL) ORDER BY key.stamp, visit.lock_external_id
 
 -- name: put_visit
 -- A visit, new or further.
-INSERT INTO key_block_visit (key_id, system_id, lock_external_id, state, programming_key, made_at, done_at, known_at, entry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (key_id, lock_external_id) DO UPDATE SET state = excluded.state,
+INSERT INTO key_block_visit (key_id, system_id, lock_external_id, kind, state, programming_key, made_at, done_at, known_at, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (key_id, lock_external_id, kind) DO UPDATE SET state = excluded.state,
     programming_key = excluded.programming_key, made_at = excluded.made_at, done_at = excluded.done_at,
     known_at = excluded.known_at, entry = excluded.entry
 
 -- name: reached_locks
 -- The cylinders that hold a block of this key, and since when.
 SELECT lock_external_id, coalesce(done_at, known_at) AS since FROM key_block_visit
-WHERE key_id = $1 AND state = 'done' AND coalesce(done_at, known_at) IS NOT NULL
+WHERE key_id = $1 AND kind = 'block' AND state = 'done' AND coalesce(done_at, known_at) IS NOT NULL
 
 -- name: programming_keys
 -- Programming keys of one system or of all.

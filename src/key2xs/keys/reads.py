@@ -48,6 +48,16 @@ class EditedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedWrites:
+    """A key system at which programming of many keys at once was stopped, until a person lets it go on."""
+
+    name: str
+    vendor: str
+    stopped_at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyOut:
     """A key that somebody has."""
 
@@ -93,9 +103,16 @@ async def unfinished_keys(tx: Connection, *, limit: int = MOST_ROWS) -> list[Stu
     return [StuckKey(row["stamp"], target_of(row)) for row in rows]
 
 
-async def edited_elsewhere(tx: Connection, *, limit: int = MOST_ROWS) -> list[EditedKey]:
+async def edited_elsewhere(
+    tx: Connection, *, key_id: KeyId | None = None, limit: int = MOST_ROWS
+) -> list[EditedKey]:
     """Return keys that somebody changed in the vendor's own tool after us, until that is proven gone; newest first."""
-    return [EditedKey(**row) for row in await tx.fetch(_READS["edited_elsewhere"], limit)]
+    return [EditedKey(**row) for row in await tx.fetch(_READS["edited_elsewhere"], limit, key_id)]
+
+
+async def stopped_writes(tx: Connection) -> list[StoppedWrites]:
+    """Return the key systems at which the brake stands."""
+    return [StoppedWrites(**row) for row in await tx.fetch(_READS["stopped_writes"])]
 
 
 async def keys_out(tx: Connection, at: datetime) -> list[KeyOut]:

@@ -6,15 +6,17 @@ lease over from a stalled worker ends that worker's vendor session before anythi
 request of it can still be under way.
 """
 
+import contextlib
+import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from key2xs.core.clock import Clock
 from key2xs.core.crash import declare
 from key2xs.core.database import Connection, Database
-from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
+from key2xs.core.errors import CallFailed, Key2XSError, NeedsPerson, Refused, Retry, Unknown
 from key2xs.core.sql import load_queries
 
 from .adoption.adopting import waiting_why
@@ -23,6 +25,7 @@ from .blocking import NOT_SENT, Blocking
 from .brake import Brake, NoBrake
 from .calls import FIRST_RETRY, URGENT, Calls, Claim, PlanChanged
 from .connected import Connected
+from .custody import Custody
 from .narrowing import narrowest
 from .openers import Openers
 from .planner import Planner, Wanted
@@ -31,6 +34,7 @@ from .registry import Registry
 from .sessions import this_worker
 from .targets import Targets, alike
 from .types import StoredKey, Target
+from .unblocking import Unblocking
 
 _SQL = load_queries("key2xs.keys")
 
@@ -70,12 +74,26 @@ class GrantDecider(Protocol):
 class Reconciler:
     """Works on the targets of one key system."""
 
+    # It follows the reader that marks targets; of these, targets are made due by whoever writes the entry.
+    heeds: Final = (
+        "incidents:",
+        "keys:adoption",
+        "keys:block",
+        "keys:brake",
+        "keys:key",
+        "keys:programming_key",
+        "keys:standing",
+        "keys:system",
+        "ledger:",
+    )
+
     def __init__(
         self,
         database: Database,
         system: Connected,
         *,
         registry: Registry,
+        custody: Custody,
         targets: Targets,
         planner: Planner,
         openers: Openers,
@@ -94,12 +112,19 @@ class Reconciler:
         self._blocking = Blocking(
             database, system, targets=targets, visits=visits, openers=openers, calls=self._calls, writer=self
         )
-        self._worker = worker or this_worker()
+        self._unblocking = Unblocking(
+            database, system, custody=custody, targets=targets, visits=visits, openers=openers, calls=self._calls,
+            writer=self,
+        )  # fmt: skip
+        # A lease of this very reconciler is of a step that broke off; of an earlier process with our number it is not.
+        self._worker = worker or this_worker(secrets.token_hex(4))
         self.name = f"reconciler:{system.name}"
+        self.idle = False
 
     async def step(self, now: datetime) -> datetime | None:
         """Work on the most urgent due target; `now` when there was one, else when the next is due."""
         claim = await self._database.transact(lambda tx: self._claim(tx, now))
+        self.idle = claim is None
         if claim is None:
             async with self._database.read() as tx:
                 due: datetime | None = await tx.fetchval(_SQL["next_work"], self._system.system_id)
@@ -111,12 +136,15 @@ class Reconciler:
         except CallFailed as error:
             failures = claim.failures + 1
             next_at = now + await self._failed(claim, error, now)
+        except Exception as error:
+            await self._break_off(claim, error, now)
+            raise
         await self._database.transact(lambda tx: self._release(tx, claim, next_at, failures))
         return now
 
     async def _claim(self, tx: Connection, now: datetime) -> Claim | None:
         wall = self._wall.now()
-        row = await tx.fetchrow(_SQL["claim_work"], self._system.system_id, now, wall)
+        row = await tx.fetchrow(_SQL["claim_work"], self._system.system_id, now, wall, self._worker)
         if row is None:
             return None
         await tx.execute(_SQL["lease_work"], row["target_id"], wall + LEASE, self._worker)
@@ -144,6 +172,8 @@ class Reconciler:
                 return now
         if key.adopted_at is None or not self._system.port.capabilities(key.kind).can_write:
             return await self._watch(key, target, reading, now)
+        if key.unblock_asked_at is not None:
+            return await self._unblocking.step(claim, key, target, wanted, reading, now)
         if key.blocked_at is not None and self._blocking.applies(key, reading):
             return await self._blocking.step(claim, key, target, wanted, reading, now)
         why_narrow = await self._database.transact(self._targets.narrow_only_why)
@@ -163,7 +193,11 @@ class Reconciler:
     async def _watch(self, key: StoredKey, target: Target, reading: KeyReading, now: datetime) -> datetime:
         """Look after a key that is never written, whatever is wanted: not handed out here, or of a read-only kind."""
         problem = await self._database.transact(lambda tx: waiting_why(tx, key.id))
-        if key.blocked_at is not None and not reading.blocked:
+        if key.unblock_asked_at is not None:
+            if not reading.blocked:
+                return await self._unblocking.finish(key, now)
+            problem = "it is not written from here: take it off the block list in the vendor's own tool"
+        elif key.blocked_at is not None and not reading.blocked:
             why = "never handed out through Key2XS" if key.adopted_at is None else _READ_ONLY
             problem = f"{why}, so it is not written: block it in the vendor's own tool"
         elif key.adopted_at is not None:
@@ -323,6 +357,21 @@ class Reconciler:
         if isinstance(error, NeedsPerson | Refused):
             await self._database.transact(lambda tx: self._stick(tx, claim, str(error), now))
         return WAIT_FOR_PERSON
+
+    async def _break_off(self, claim: Claim, error: Exception, now: datetime) -> None:
+        """Let go of a target that we failed at, so that others come first; without a database the lease stays ours."""
+        wait = min(LONGEST_RETRY, FIRST_RETRY * int(2 ** min(claim.failures, 6)))
+        problem = (
+            str(error) if isinstance(error, Key2XSError) else f"a fault of Key2XS ({type(error).__name__})"
+        )
+
+        async def let_go(tx: Connection) -> None:
+            await self._release(tx, claim, now + wait, claim.failures + 1)
+            if claim.failures >= FAILURES_SHOWN:
+                await self._stick(tx, claim, problem, now)
+
+        with contextlib.suppress(Exception):
+            await self._database.transact(let_go)
 
     async def _stick(self, tx: Connection, claim: Claim, problem: str, now: datetime) -> None:
         key = await self._registry.get_key(tx, claim.key.id)

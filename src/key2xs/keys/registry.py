@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -204,6 +204,8 @@ class Registry:
 class InventoryLoop:
     """Reads the whole listing of one key system at a fixed pace."""
 
+    heeds: Final[tuple[str, ...]] = ()
+
     def __init__(
         self,
         database: Database,
@@ -263,6 +265,7 @@ def key_of(row: asyncpg.Record) -> StoredKey:
         blocked_at=row["blocked_at"],
         block_reason=row["block_reason"],
         deleted=row["deleted"],
+        unblock_asked_at=row["unblock_asked_at"],
     )
 
 

@@ -66,7 +66,9 @@ class SealedKeys:
         await tx.execute(_SQL["put_sealed"], key_id, seal, place, at, at + self._check, entry)
         return await self.get(tx, key_id)
 
-    async def check(self, tx: Connection, key_id: KeyId, *, seal: str, actor: str, at: datetime) -> SealedKey:
+    async def check(
+        self, tx: Connection, key_id: KeyId, *, seal: str, actor: str, at: datetime, reason: str = ""
+    ) -> SealedKey:
         """Note that somebody looked and found the seal whole, by the number that stands on it.
 
         Raises:
@@ -80,7 +82,7 @@ class SealedKeys:
                 "seal",
                 f"key {found.stamp} is sealed under {found.seal}; if another number is on it, its seal was broken",
             )
-        entry = await self._tell(tx, "check", key_id, actor, at, seal=found.seal)
+        entry = await self._tell(tx, "check", key_id, actor, at, seal=found.seal, **_why(reason))
         await tx.execute(_SQL["set_checked"], key_id, at, at + self._check, entry)
         return await self.get(tx, key_id)
 
@@ -120,13 +122,16 @@ class SealedKeys:
             review_due_at=review.isoformat(), use=str(use_id),
         )  # fmt: skip
         await tx.execute(
-            _SQL["add_seal_use"], use_id, key_id, found.seal, broken_at, taken_by, second, reason.strip(), due, review,
+            _SQL["add_seal_use"], use_id, key_id, found.seal, broken_at, taken_by, second,
+            await self._ledger.seal_words(actor, reason.strip()), due, review,
             entry,
         )  # fmt: skip
         await self._set(tx, found, "broken", broken_at, entry)
         return await self.get_use(tx, use_id)
 
-    async def recall(self, tx: Connection, key_id: KeyId, *, actor: str, at: datetime) -> SealedKey:
+    async def recall(
+        self, tx: Connection, key_id: KeyId, *, actor: str, at: datetime, reason: str = ""
+    ) -> SealedKey:
         """Call the key back: the emergency is over.
 
         Raises:
@@ -134,7 +139,7 @@ class SealedKeys:
             Conflict: its seal is whole, or it was called back before.
         """
         found = await self._lock(tx, key_id, "broken")
-        entry = await self._tell(tx, "recall", key_id, actor, at)
+        entry = await self._tell(tx, "recall", key_id, actor, at, **_why(reason))
         await tx.execute(_SQL["set_recalled"], key_id, at, entry)
         await self._set(tx, found, "recalled", at, entry)
         return await self.get(tx, key_id)
@@ -173,7 +178,7 @@ class SealedKeys:
         row = await tx.fetchrow(_SQL["get_seal_use"], use_id)
         if row is None:
             raise NotFound(f"there is no use {use_id} of a sealed key")
-        use = use_of(row)
+        use = await self._use(row)
         if use.reviewed_at is not None:
             raise Conflict("it was reviewed already")
         if use.returned_at is None:
@@ -185,7 +190,8 @@ class SealedKeys:
         entry = await self._tell(
             tx, "review", use.key_id, actor, at, (reviewer,), note=outcome.strip(), use=str(use_id)
         )
-        await tx.execute(_SQL["set_reviewed"], use_id, at, reviewer, outcome.strip(), entry)
+        words = await self._ledger.seal_words(actor, outcome.strip())
+        await tx.execute(_SQL["set_reviewed"], use_id, at, reviewer, words, entry)
         return await self.get_use(tx, use_id)
 
     async def withdraw(self, tx: Connection, key_id: KeyId, *, reason: str, actor: str, at: datetime) -> None:
@@ -221,7 +227,9 @@ class SealedKeys:
         self, tx: Connection, *, key_id: KeyId | None = None, all_of_them: bool = False
     ) -> list[SealUse]:
         """Return how seals were broken, the newest first; what is not reviewed yet unless told otherwise."""
-        return [use_of(row) for row in await tx.fetch(_SQL["seal_uses"], key_id, all_of_them, MOST_USES)]
+        return [
+            await self._use(row) for row in await tx.fetch(_SQL["seal_uses"], key_id, all_of_them, MOST_USES)
+        ]
 
     async def get_use(self, tx: Connection, use_id: UUID) -> SealUse:
         """Return one use.
@@ -232,7 +240,12 @@ class SealedKeys:
         row = await tx.fetchrow(_SQL["get_seal_use"], use_id)
         if row is None:
             raise NotFound(f"there is no use {use_id} of a sealed key")
-        return use_of(row)
+        return await self._use(row)
+
+    async def _use(self, row: Any) -> SealUse:
+        read = self._ledger.read_words
+        outcome = await read(row["outcome"]) if row["outcome"] is not None else None
+        return use_of(row, reason=await read(row["reason"]), outcome=outcome)
 
     async def _lock(self, tx: Connection, key_id: KeyId, *states: SealState) -> SealedKey:
         row = await tx.fetchrow(_SQL["lock_sealed"], key_id)
@@ -289,6 +302,10 @@ def _text(field: str, said: str) -> str:
     if not said or len(said) > _LONGEST or not said.isprintable():
         raise InvalidInput(field, f"give 1 to {_LONGEST} printable characters")
     return said
+
+
+def _why(reason: str) -> dict[str, Any]:
+    return {"reason": reason} if reason else {}
 
 
 def _folded(seal: str) -> str:

@@ -79,8 +79,8 @@ def sealed_of(row: Any) -> SealedKey:
     )
 
 
-def use_of(row: Any) -> SealUse:
-    """Read a use from its row."""
+def use_of(row: Any, *, reason: str, outcome: str | None) -> SealUse:
+    """Read a use from its row; what was typed is sealed there, so it is read before."""
     return SealUse(
         id=row["id"],
         key_id=KeyId(row["key_id"]),
@@ -89,7 +89,7 @@ def use_of(row: Any) -> SealUse:
         broken_at=row["broken_at"],
         taken_by=PersonId(row["taken_by"]),
         second_id=PersonId(row["second_id"]),
-        reason=row["reason"],
+        reason=reason,
         recall_due_at=row["recall_due_at"],
         recalled_at=row["recalled_at"],
         returned_at=row["returned_at"],
@@ -97,7 +97,7 @@ def use_of(row: Any) -> SealUse:
         review_due_at=row["review_due_at"],
         reviewed_at=row["reviewed_at"],
         reviewed_by=row["reviewed_by"],
-        outcome=row["outcome"],
+        outcome=outcome,
     )
 
 

@@ -42,6 +42,7 @@ class SealLoop:
     """Tells, once each, which seals nobody looked at, which keys are not back, and which uses nobody reviewed."""
 
     name = "keys:seals"
+    heeds: Final = ("keys:sealed", "keys:custody", "keys:key")
 
     def __init__(self, database: Database, ledger: Ledger) -> None:
         """Work on `database`; record with `ledger`."""

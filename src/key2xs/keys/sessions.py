@@ -16,9 +16,9 @@ from .port import StoredSession
 _SQL = load_queries("key2xs.keys")
 
 
-def this_worker() -> str:
-    """Name this process among all workers."""
-    return f"{os.uname().nodename}:{os.getpid()}"
+def this_worker(part: str = "") -> str:
+    """Name this process, or a part of it, among all workers."""
+    return ":".join(filter(None, [os.uname().nodename, part, str(os.getpid())]))
 
 
 class SealedSessions:

@@ -48,6 +48,8 @@ class StoredKey:
     blocked_at: datetime | None
     block_reason: str | None
     deleted: bool
+    unblock_asked_at: datetime | None = None
+    """Since when two people want it off the block list; it stays blocked until that is carried out."""
 
     @property
     def subject(self) -> str:

@@ -3,5 +3,6 @@
 from key2xs.ledger.entry import Entry, Lane, Personal, typed
 from key2xs.ledger.readers import ReadEntry, Reader, ReaderLoop
 from key2xs.ledger.service import Ledger
+from key2xs.ledger.words import own_words
 
-__all__ = ["Entry", "Lane", "Ledger", "Personal", "ReadEntry", "Reader", "ReaderLoop", "typed"]
+__all__ = ["Entry", "Lane", "Ledger", "Personal", "ReadEntry", "Reader", "ReaderLoop", "own_words", "typed"]

@@ -38,7 +38,10 @@ class ReadEntry:
 
 
 class Reader(Protocol):
-    """Something that follows the log."""
+    """Something that follows the log.
+
+    One that other loops follow may say in an attribute `idle` that its last batch made no work for them.
+    """
 
     name: str
 
@@ -54,10 +57,13 @@ class ReaderLoop:
         """Follow the log with `reader`, at most `batch` entries a step."""
         self._database, self._reader, self._batch = database, reader, batch
         self.name = f"reader:{reader.name}"
+        self.idle = False
 
     async def step(self, now: datetime) -> datetime | None:
         """Handle one batch; `now` when it was full, None at the head of the log."""
-        return now if await self._database.transact(lambda tx: self._pump(tx, now)) == self._batch else None
+        count = await self._database.transact(lambda tx: self._pump(tx, now))
+        self.idle = not count or getattr(self._reader, "idle", False)
+        return now if count == self._batch else None
 
     async def _pump(self, tx: Connection, now: datetime) -> int:
         position = await tx.fetchval(_SQL["claim_reader"], self._reader.name)

@@ -8,7 +8,7 @@ together; the notification is part of that commit; the copy of the checkpoint ou
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import msgspec
@@ -34,6 +34,7 @@ BATCH = (
 )
 OFFICE = "key2xs.sequencer"
 CHANNEL = "key2xs_log"
+LONGEST_NOTIFICATION = 7_000  # characters, all ASCII
 LOG_SUBJECT = "log:site"
 PARTITIONS_EVERY = timedelta(days=1)
 PARTITION_MONTHS_AHEAD = 2
@@ -62,6 +63,7 @@ class Sequencer:
     """One candidate for the office; `step` works only while it holds it."""
 
     name = "sequencer"
+    heeds: Final[tuple[str, ...]] = ()  # what the log tells of has its place already
 
     def __init__(self, database: Database, seed: bytes, stream_key: bytes, copy: CheckpointCopy) -> None:
         """Sign with the Ed25519 `seed`; blind stream names with `stream_key`; keep checkpoints in `copy`."""
@@ -145,7 +147,8 @@ class Sequencer:
     async def _write_batch(
         self, connection: asyncpg.Connection, stand: _Stand, waiting: Sequence[asyncpg.Record], now: datetime
     ) -> tuple[bytes, TreeEdge]:
-        leaves = await self._build_leaves(connection, stand, waiting)
+        drafts = [_decode_draft(row["draft"]) for row in waiting]
+        leaves = await self._build_leaves(connection, stand, waiting, drafts)
         extension = stand.edge.extend(leaf_hashes(leaves))
         start = stand.first_position + stand.edge.size
         records = [
@@ -165,23 +168,27 @@ class Sequencer:
             message = "another sequencer took over"
             raise LedgerError(message)
         await connection.execute(_SQL["delete_pending"], [row["seq"] for row in waiting])
-        await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, str(start + len(waiting)))
+        await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, _tell(start + len(waiting), drafts))
         return note, extension.edge
 
     async def _build_leaves(
-        self, connection: asyncpg.Connection, stand: _Stand, waiting: Sequence[asyncpg.Record]
+        self,
+        connection: asyncpg.Connection,
+        stand: _Stand,
+        waiting: Sequence[asyncpg.Record],
+        drafts: Sequence[CommittedDraft],
     ) -> list[bytes]:
         names = sorted({name for row in waiting for name in row["streams"]})
         rows = await connection.fetch(_SQL["find_streams"], stand.origin, names)
         stands = {row["name"]: (row["number"], row["position"]) for row in rows}
         leaves = []
-        for index, row in enumerate(waiting, start=stand.edge.size):
+        for index, (row, draft) in enumerate(zip(waiting, drafts, strict=True), start=stand.edge.size):
             places = []
             for name in row["streams"]:
                 number, previous = stands.get(name, (0, None))
                 places.append(StreamPosition(self._tag(name), number + 1, previous))
                 stands[name] = (number + 1, index)
-            leaves.append(build_leaf(_decode_draft(row["draft"]), places))
+            leaves.append(build_leaf(draft, places))
         moved = [(name, *stands[name]) for name in names]
         if moved:
             columns: list[Any] = [list(column) for column in zip(*moved, strict=True)]
@@ -220,3 +227,16 @@ async def next_batch(connection: Connection, limit: int) -> list[asyncpg.Record]
         new = [row for row in found if row["seq"] not in chosen]
         chosen.update((row["seq"], row) for row in new)
     return [chosen[seq] for seq in sorted(chosen)][:limit]
+
+
+def kinds_told(notification: str) -> tuple[str, ...]:
+    """Return which kinds of entries (`domain:subject`) a notification tells of; empty where it does not say."""
+    return tuple(notification.split(" ")[1:])
+
+
+def _tell(end: int, drafts: Sequence[CommittedDraft]) -> str:
+    """Say where the log ends now and what came: whoever has no use for that sleeps on."""
+    kinds = {draft.kind.rpartition(":")[0] for draft in drafts}
+    told = " ".join([str(end), *sorted(kinds)])
+    # PostgreSQL takes less than 8,000 bytes; without kinds everybody is woken.
+    return told if len(told) < LONGEST_NOTIFICATION else str(end)

@@ -19,6 +19,7 @@ from key2xs.core.ids import new_id
 from key2xs.core.sql import load_queries
 from key2xs.core.vault import ERASED, Erased, Vault
 
+from . import words
 from .canonical import Json
 from .entry import CODED, FREE_TEXT, Entry, Personal, typed
 from .labels import LABEL_VERSION, streams_of
@@ -110,6 +111,14 @@ class Ledger:
             return ERASED
         opened: Json = msgspec.json.decode(text)["v"]
         return opened
+
+    async def seal_words(self, actor: str, text: str) -> bytes:
+        """Seal what an actor typed, for a table; see `words`."""
+        return await words.seal_words(self._vault, actor, text)
+
+    async def read_words(self, stored: bytes) -> str:
+        """Read what somebody typed out of a table; `(erased)` once its owner's key is gone."""
+        return await words.read_words(self._vault, stored)
 
     async def _heads(self, tx: Connection, subjects: Iterable[str], how: str) -> dict[str, int]:
         wanted = sorted(set(subjects))

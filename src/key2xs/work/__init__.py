@@ -7,7 +7,6 @@ from .facts import (
     list_permits,
     live_permits_of_person,
     permit_facts,
-    permits_in_area,
     permits_of_person,
 )
 from .feed import SILENT_AFTER, feed_ok, source_status
@@ -85,7 +84,6 @@ __all__ = [
     "list_permits",
     "live_permits_of_person",
     "permit_facts",
-    "permits_in_area",
     "permits_of_person",
     "receive_event",
     "resolve_people",

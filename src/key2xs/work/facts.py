@@ -151,11 +151,6 @@ async def list_permits(
     return [PermitSummary(**row) for row in rows]
 
 
-async def permits_in_area(tx: Connection, area: str, at: datetime) -> list[PermitSummary]:
-    """Return the permits of an area (by its code) with their state at `at`."""
-    return await list_permits(tx, at, area=area, limit=10 * _PAGE)
-
-
 async def permits_of_person(tx: Connection, person_id: PersonId) -> list[PermitId]:
     """Return the permits whose newest event names a person, in any state."""
     return [PermitId(row["permit_id"]) for row in await tx.fetch(SQL["permits_of_person"], person_id)]

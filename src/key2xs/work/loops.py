@@ -32,6 +32,7 @@ class BoundaryLoop:
     """
 
     name = "work:boundaries"
+    heeds: Final = ("work:",)
 
     def __init__(self, database: Database, desk: Desk, *, batch: int = BATCH) -> None:
         """Work on `database`, at most `batch` boundaries a step."""
@@ -61,6 +62,7 @@ class SilenceLoop:
     """Tells which sources fell silent."""
 
     name = "work:silence"
+    heeds: Final = ("work:",)
 
     def __init__(self, database: Database, desk: Desk) -> None:
         """Work on `database`."""

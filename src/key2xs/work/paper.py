@@ -133,7 +133,9 @@ class PaperPermits:
         entry = await self._tell(tx, "sign_off", permit_id, form, actor, at, person=person_id)
         await tx.execute(_SQL["set_paper_form"], permit_id, msgspec.to_builtins(form), entry)
 
-    async def close(self, tx: Connection, permit_id: PermitId, *, actor: str, at: datetime) -> None:
+    async def close(
+        self, tx: Connection, permit_id: PermitId, *, actor: str, at: datetime, reason: str = ""
+    ) -> None:
         """Close a sheet: the work is done. All access under it ends.
 
         Raises:
@@ -142,7 +144,7 @@ class PaperPermits:
         """
         paper = await self._lock(tx, permit_id)
         _require_in_force(paper, at)
-        await self._close(tx, paper, actor, at)
+        await self._close(tx, paper, actor, at, **({"reason": reason} if reason else {}))
 
     async def enter(
         self, tx: Connection, permit_id: PermitId, entered_as: str, *, actor: str, at: datetime
@@ -178,30 +180,30 @@ class PaperPermits:
         Raises:
             NotFound: no such permit on paper.
         """
-        found = [each for each in await self.list(tx, all_of_them=True) if each.permit_id == permit_id]
-        if not found:
-            raise NotFound(f"there is no permit on paper {permit_id}")
-        return found[0]
+        return await self._find(tx, permit_id, for_change=False)
 
     async def list(
         self, tx: Connection, *, all_of_them: bool = False, limit: int = MOST_LISTED
     ) -> list[PaperPermit]:
-        """Return permits on paper, the newest first; those that still have to be entered unless told otherwise."""
+        """Return permits on paper, the newest first: every one that still has to be entered, or the newest of all."""
         return [_paper(row) for row in await tx.fetch(_SQL["list_paper"], all_of_them, limit)]
 
     async def _lock(self, tx: Connection, permit_id: PermitId) -> PaperPermit:
-        row = await tx.fetchrow(_SQL["lock_paper"], permit_id)
+        return await self._find(tx, permit_id, for_change=True)
+
+    async def _find(self, tx: Connection, permit_id: PermitId, *, for_change: bool) -> PaperPermit:
+        row = await tx.fetchrow(_SQL["lock_paper" if for_change else "get_paper"], permit_id)
         if row is None:
             raise NotFound(f"there is no permit on paper {permit_id}")
         return _paper(row)
 
-    async def _close(self, tx: Connection, paper: PaperPermit, actor: str, at: datetime) -> None:
+    async def _close(self, tx: Connection, paper: PaperPermit, actor: str, at: datetime, **body: Any) -> None:
         form = paper.form
         for each in form.workers:
             form = _signed_off(form, PersonId(each.person), at, again=True)
         await self._send(tx, paper, form, verb="handed_back", state="handed_back", at=at)
         await self._send(tx, paper, form, verb="closed", state="closed", at=at)
-        entry = await self._tell(tx, "close", paper.permit_id, form, actor, at)
+        entry = await self._tell(tx, "close", paper.permit_id, form, actor, at, **body)
         await tx.execute(_SQL["set_paper_form"], paper.permit_id, msgspec.to_builtins(form), entry)
         await tx.execute(_SQL["close_paper"], paper.permit_id, at, entry)
 

@@ -10,6 +10,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 -- Whether a number of the pad was used before, and when.
 SELECT issued_at FROM work_paper WHERE number_norm = $1
 
+-- name: get_paper
+-- One permit on paper.
+SELECT * FROM work_paper WHERE permit_id = $1
+
 -- name: lock_paper
 -- One permit on paper, for change.
 SELECT * FROM work_paper WHERE permit_id = $1 FOR UPDATE
@@ -28,8 +32,9 @@ UPDATE work_paper SET entered_as = $2, entered_permit = $3, entered_by = $4, ent
 WHERE permit_id = $1
 
 -- name: list_paper
--- Permits on paper, the newest first: all, or those that still have to be entered.
-SELECT * FROM work_paper WHERE ($1::boolean OR entered_at IS NULL) ORDER BY issued_at DESC, permit_id LIMIT $2
+-- Permits on paper, the newest first: so many of all, or every one that still has to be entered.
+SELECT * FROM work_paper WHERE ($1::boolean OR entered_at IS NULL) ORDER BY issued_at DESC, permit_id
+LIMIT CASE WHEN $1::boolean THEN $2::bigint END
 
 -- name: permits_called
 -- Permits of one source by number or by what the source calls them.

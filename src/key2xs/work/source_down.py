@@ -59,7 +59,9 @@ async def declare_down(
     )
 
 
-async def declare_back(tx: Connection, desk: Desk, source: str, *, actor: str, at: datetime) -> None:
+async def declare_back(
+    tx: Connection, desk: Desk, source: str, *, actor: str, at: datetime, reason: str = ""
+) -> None:
     """Say that a permit system is back. Nothing comes back by that: every permit is decided on its own.
 
     Raises:
@@ -68,7 +70,8 @@ async def declare_back(tx: Connection, desk: Desk, source: str, *, actor: str, a
     await desk.ledger.lock_heads(tx, [f"work_source:{source}"])
     if not await tx.fetchrow(_SQL["source_down"], source, at):
         raise Conflict(f"{source} is not declared down")
-    entry = await _tell(tx, desk, "declare_back", source, actor, at)
+    why = {"reason": reason} if reason else {}
+    entry = await _tell(tx, desk, "declare_back", source, actor, at, **why)
     await tx.execute(_SQL["end_source_down"], source, at, entry)
 
 

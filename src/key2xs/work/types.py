@@ -41,11 +41,6 @@ class Party:
     id: UUID
     person_id: PersonId | None
 
-    @property
-    def why_unresolved(self) -> str | None:
-        """What to say on the page."""
-        return None if self.person_id else "not known to the identity system"
-
 
 @dataclass(frozen=True, slots=True)
 class CrewMember:

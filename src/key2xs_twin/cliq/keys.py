@@ -135,7 +135,7 @@ def _found(state: CliqState, record: CliqKeyRecord) -> None:
     if record.reported is None:
         raise wrong_state("The key is not reported.")
     tasks = [task for task in state.tasks_for(record.key_id) if task.kind == "block"]
-    if any(task.state in {TaskState.LOADED, TaskState.DONE} for task in tasks):
+    if any(task.state is TaskState.LOADED for task in tasks) or _is_in_a_cylinder(state, record):
         raise wrong_state("A block task is out or done: unblock the key first.")
     for job in list(state.jobs.values()):
         job.tasks = [task for task in job.tasks if task not in tasks or task.state is not TaskState.WAITING]
@@ -144,14 +144,20 @@ def _found(state: CliqState, record: CliqKeyRecord) -> None:
     record.reported = record.reported_at = None
 
 
+def _is_in_a_cylinder(state: CliqState, record: CliqKeyRecord) -> bool:
+    """Whether a cylinder holds the block, by what programming keys brought back; one that was unblocked does not."""
+    return any(record.key_id in cylinder.blocked for cylinder in state.cylinders.values())
+
+
 def block_state(state: CliqState, record: CliqKeyRecord) -> BlockState:
     """How far the block has come, by what programming keys brought back."""
     if record.reported is None and record.key_id not in state.tasked:
         return BlockState.NONE
-    tasks = state.tasks_for(record.key_id)
-    if record.reported is not Report.LOST and not any(
-        task.kind == "block" and task.state is not TaskState.FAILED for task in tasks
-    ):
+    is_coming = any(
+        task.kind == "block" and task.state in {TaskState.WAITING, TaskState.LOADED}
+        for task in state.tasks_for(record.key_id)
+    )
+    if record.reported is not Report.LOST and not is_coming and not _is_in_a_cylinder(state, record):
         return BlockState.NONE
     plans = [record.plan, record.confirmed, *record.taken, record.sent.plan if record.sent else None]
     could_open = frozenset[UUID]().union(*(state.reach(plan) for plan in plans))

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from key2xs.core.errors import Conflict
+from key2xs.keys.desk.mishaps import ask_unblock
 from key2xs_twin.faults import Fault
 from tests.conftest import START
 from tests.support.database import DatabaseServer
@@ -73,3 +75,33 @@ async def test_a_phone_that_cannot_be_narrowed_is_blocked_all_the_same_and_gets_
     said = (await spine.who_can_open("C1"))["K001"]
     assert said.exposed_until is not None
     assert said.exposed_until >= permit.valid_to - timedelta(minutes=15)
+
+
+async def test_a_found_phone_is_emptied_before_the_list_without_it_is_sent(stage: Stage) -> None:
+    """The other way round, locks would let it in while it still held what it held when it was lost."""
+    spine = stage.spine
+    await lost_at_work(spine)
+    services = spine.services
+    async with services.database.transaction() as tx:
+        key = await services.registry.get_key(tx, "K001")
+        with pytest.raises(Conflict, match="take it back first"):
+            await ask_unblock(tx, services.key_desk, key.id, reason="found", actor="user:two", at=spine.now)
+        await services.custody.take_back(tx, key.id, actor="user:desk", at=spine.now)
+        await ask_unblock(tx, services.key_desk, key.id, reason="found", actor="user:two", at=spine.now)
+    await spine.settle()
+    await spine.advance(3 * MINUTE, every=MINUTE)
+    sent = spine.world.iloq.state.blocks.packet.version
+    assert KEY in spine.world.iloq.state.blocks.packet.key_ids, "locks hear nothing while it is not empty"
+    assert await blocked(spine)
+    spine.world.restore_network(KEY)
+    await spine.advance(5 * MINUTE, every=MINUTE)
+    assert not await blocked(spine)
+    assert spine.world.iloq.state.blocks.packet.version == sent + 1
+    assert KEY not in spine.world.iloq.state.blocks.packet.key_ids
+    assert not spine.world.iloq.state.keys[KEY].plan.right_ids
+    assert not spine.try_open("K001", "C1")
+
+
+async def blocked(spine: Spine) -> bool:
+    rows = await spine.fetch("SELECT blocked_at FROM key_key WHERE stamp = 'K001'")
+    return rows[0]["blocked_at"] is not None

@@ -1,6 +1,7 @@
 """What cabinets tell is taken in once, in any order; what does not fit is a finding and never a silent change."""
 
 import csv
+import dataclasses
 import io
 import itertools
 from datetime import timedelta
@@ -10,10 +11,11 @@ import msgspec
 import pytest
 
 from key2xs.core.errors import InvalidInput
+from key2xs.core.settings import Settings, parse_settings
 from key2xs.keys.desk.cabinets.events import read_message, read_row
 from key2xs.keys.desk.cabinets.files import cabinets, import_events, may_take
 from key2xs.keys.desk.cabinets.taking import TakerReader
-from key2xs.keys.desk.cabinets.webhook import CabinetWebhook
+from key2xs.keys.desk.cabinets.webhook import BODY_LIMIT, Answer, CabinetWebhook
 from key2xs.keys.desk.findings import open_findings, settle
 from key2xs.ledger import ReaderLoop
 from key2xs.work.signature import sign
@@ -239,6 +241,71 @@ async def test_only_a_signed_message_is_taken_in(desk: Desk) -> None:
     assert (await hook.receive("north", headers, body)).status == 204
     assert await desk.holder("K001") == "u1"
     assert SECRET not in repr(CABINETS)
+
+
+class Sender:
+    """A cabinet's mapping layer: signs and posts, and has a desk whose source is set as a test wants it."""
+
+    def __init__(self, desk: Desk, **settings: Any) -> None:
+        self.desk, self.sent = desk, 0
+        source = msgspec.structs.replace(CABINETS, **settings)
+        other = msgspec.structs.replace(source, name="south")
+        parts = dataclasses.replace(desk.parts, cabinets=(source, other))
+        self.hook = CabinetWebhook(desk.spine.services.database, parts, desk.spine.clock)
+
+    async def post(self, body: bytes, source: str = "north") -> Answer:
+        self.sent += 1
+        signed = sign(f"m{self.sent}", self.desk.now, body, secret=CABINETS.secrets[0])
+        return await self.hook.receive(source, {"content-type": "application/json", **signed}, body)
+
+    async def events(self, number: int, source: str = "north", **more: Any) -> Answer:
+        """Send so many events in one message, about a key that nobody knows."""
+        ids = [f"{source}-{self.sent}-{n}" for n in range(number)]
+        named = {"item": "X999", "person": ""} | more
+        return await self.post(b"[" + b",".join(message(each, **named) for each in ids) + b"]", source)
+
+
+async def test_a_cabinet_that_sends_too_much_waits_and_loses_nothing(desk: Desk) -> None:
+    sender = Sender(desk, events_a_minute=30)
+    assert (await sender.events(499)).status == 202
+    assert (await sender.events(1)).status == 202
+    late = await sender.events(2)
+    assert (late.status, late.media_type) == (429, "application/problem+json")
+    assert late.headers["Retry-After"] == "5", "two events at one in two seconds, and a second more"
+    assert (await sender.events(2, source="south")).status == 202, "each source has its own pace"
+    entries = await desk.spine.fetch("SELECT count(*) AS n FROM key_cabinet_event WHERE source = 'north'")
+    assert entries[0]["n"] == 500, "nothing of a message that must wait is taken in"
+    desk.pass_time(timedelta(seconds=5))
+    assert (await sender.events(2)).status == 202
+
+
+async def test_alarms_of_a_cabinet_have_a_pace_of_their_own(desk: Desk) -> None:
+    sender = Sender(desk, events_a_minute=1)
+    await sender.events(500)
+    assert (await sender.events(1)).status == 429
+    assert (await sender.events(1, event="door_forced")).status == 202
+    # A stuck contact: its thousand alarms end somewhere, too.
+    assert (await sender.events(500, event="door_forced")).status == 429
+    assert (await sender.events(499, event="door_forced")).status == 202
+
+
+async def test_a_message_longer_than_a_cabinet_may_send_is_refused_unread(desk: Desk) -> None:
+    sender = Sender(desk, body_limit=1024)
+    assert (await sender.post(message() + b" " * (1024 - len(message())))).status == 202
+    assert (await sender.post(message() + b" " * 1024)).status == 413
+    assert Settings(cabinets=(CABINETS,)).cabinets[0].body_limit == BODY_LIMIT, (
+        "the door takes no more than that"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("events_a_minute", 0), ("events_a_minute", 60_001), ("body_limit", 10), ("body_limit", BODY_LIMIT + 1)],
+)
+def test_a_pace_or_a_limit_that_makes_no_sense_is_refused(name: str, value: int) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_settings({"cabinets": [{"name": "north", name: value}]})
+    assert caught.value.field.endswith(name)
 
 
 @pytest.mark.parametrize(

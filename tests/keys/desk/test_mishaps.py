@@ -5,9 +5,17 @@ from typing import Any, Literal
 import pytest
 
 from key2xs.core.errors import Conflict, InvalidInput
+from key2xs.core.ids import KeyId
 from key2xs.keys.desk.crews import make_crew
 from key2xs.keys.desk.lists import keys_out
-from key2xs.keys.desk.mishaps import end_report, open_reports, replace, report_broken, report_lost
+from key2xs.keys.desk.mishaps import (
+    ask_unblock,
+    end_report,
+    open_reports,
+    replace,
+    report_broken,
+    report_lost,
+)
 
 from .site import HOUR, MINUTE, Desk, fob
 
@@ -52,7 +60,8 @@ async def test_a_lost_key_is_blocked_and_its_holder_is_not_said_to_have_it_any_m
     await lose(desk, "K001", since=seen)
     async with desk.spine.services.database.read() as tx:
         key = await desk.spine.services.registry.get_key(tx, "K001")
-        assert [(stamp, report.kind) for stamp, report in await open_reports(tx)] == [("K001", "lost")]
+        reports = await open_reports(tx, desk.spine.services.ledger)
+    assert [(stamp, report.kind) for stamp, report in reports] == [("K001", "lost")]
     assert key.blocked_at == desk.now
     assert (await desk.custodian("K001", seen - MINUTE)).certainty == "sure"
     assert (await desk.custodian("K001", seen)).certainty == "lost"
@@ -166,3 +175,87 @@ async def test_only_a_reported_key_is_replaced_and_only_by_one_that_is_at_hand(d
         await put(desk, "K001", "K002")
     assert await desk.holder("K001") == "u1"
     assert (await desk.custodian("K001")).certainty == "lost"
+
+
+async def test_nothing_new_goes_onto_a_key_that_is_reported_lost_while_its_stop_waits(desk: Desk) -> None:
+    spine = desk.spine
+    await desk.hand_out("K001", "u1")
+    await spine.live_permit("C1", crew=("u1",))
+    await spine.advance(2 * MINUTE, every=MINUTE)
+    spine.world.sync(fob("K001"))
+    await spine.advance(MINUTE, every=MINUTE)
+
+    async def waits(_tx, _key) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        """The shift leader is told first."""
+
+    await lose(desk, "K001", block=waits)
+    desk.pass_time(MINUTE)
+    await spine.settle()
+    assert spine.try_open("K001", "C1")
+    assert await spine.states() == ["active"], "what runs on it is the stop's business"
+    await spine.live_permit("C3", crew=("u1",))
+    assert await spine.states() == ["active"]
+    rows = await spine.fetch("SELECT reasons FROM grant_refusal")
+    assert [reason["text"] for row in rows for reason in row["reasons"]] == ["key K001 is reported lost"]
+    # Another key takes it; the lost one does not carry it as well.
+    await desk.hand_out("K002", "u1")
+    await spine.settle()
+    await spine.live_permit("C5", crew=("u1",))
+    rows = await spine.fetch(
+        "SELECT stamp, cardinality(grants) AS carried, cannot FROM key_target AS t JOIN key_key AS k ON k.id = t.key_id "
+        "WHERE stamp IN ('K001', 'K002') ORDER BY stamp"
+    )
+    assert rows[0]["carried"] == 1
+    assert {each["why"] for each in rows[0]["cannot"].values()} == {"reported"}
+    assert rows[1]["carried"] > 1
+
+
+async def test_a_good_key_of_one_maker_does_not_stand_in_for_a_blocked_one_of_another(desk: Desk) -> None:
+    """The same stamp in both systems: each opens the locks of its own."""
+    await desk.second_system(["K001"])
+    both = await desk.spine.fetch("SELECT id, external_id FROM key_key WHERE stamp = 'K001'")
+    ours = next(KeyId(row["id"]) for row in both if not row["external_id"].startswith("cliq"))
+    other = next(KeyId(row["id"]) for row in both if row["external_id"].startswith("cliq"))
+    cylinder, custody = await desk.spine.cylinder("C1"), desk.parts.custody
+
+    async def hold_both(tx: Any) -> None:
+        await custody.hand_out(tx, ours, desk.person("u1"), actor="user:desk", at=desk.now)
+        key = await desk.parts.registry.get_key(tx, other)
+        entry = await custody.tell(tx, "keys:key:adopt", key, actor="user:x", at=desk.now)
+        await tx.execute(
+            "UPDATE key_key SET adopted_at = $2, entry = $3 WHERE id = $1", other, desk.now, entry
+        )
+        await custody.hand_out(tx, other, desk.person("u1"), actor="user:desk", at=desk.now)
+        await custody.block(tx, ours, reason="lost", actor="user:soc", at=desk.now)
+
+    await desk.do(hold_both)
+    async with desk.spine.services.database.read() as tx:
+        keys = await custody.key_of(tx, desk.person("u1"), [cylinder], desk.now)
+    assert (keys.usual.id, keys.usual.blocked) == (str(other), "no")
+    assert (keys.key_at(cylinder).id, keys.key_at(cylinder).blocked) == (str(ours), "yes")
+    await desk.spine.live_permit("C1", crew=("u1",))
+    assert await desk.spine.states() == []
+
+
+async def test_a_key_comes_off_the_block_list_only_when_it_is_found_and_at_the_desk(desk: Desk) -> None:
+    key = await desk.key("K001")
+
+    async def ask() -> None:
+        await desk.do(
+            lambda tx: ask_unblock(tx, desk.parts, key, reason="found", actor="user:two", at=desk.now)
+        )
+
+    with pytest.raises(Conflict, match="is not blocked"):
+        await ask()
+    await desk.hand_out("K001", "u1")
+    await lose(desk, "K001")
+    with pytest.raises(Conflict, match="say that it was found first"):
+        await ask()
+    await found(desk, "K001")
+    await ask()
+    with pytest.raises(Conflict, match="is blocked or no longer in use"):
+        await desk.hand_out("K001", "u1")
+    with pytest.raises(Conflict, match="is coming off the block list already"):
+        await ask()
+    entries = await desk.spine.fetch("SELECT body FROM log_body WHERE kind = 'keys:key:ask_unblock'")
+    assert len(entries) == 1

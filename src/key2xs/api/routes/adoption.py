@@ -1,7 +1,5 @@
 """Adoption of an existing site: the inventory report, standing access, runs, and visits."""
 
-import csv
-import io
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -11,13 +9,14 @@ from litestar import Request, Response, get, post
 from litestar.params import JSONBody
 
 from key2xs.access import Permission
-from key2xs.api.acts import perform
+from key2xs.api.acts import Said, perform, reason_of
 from key2xs.api.adopting import Answer, over_the_air, plain as _plain, zone_of as _zone
 from key2xs.api.paging import Id, Name
 from key2xs.api.routes.governing import ProposalOut, proposal_out
 from key2xs.api.web import CallerPart, WebPart
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, NotFound
+from key2xs.core.spreadsheet import as_csv
 from key2xs.keys.adoption.adopting import adopt_one
 from key2xs.keys.adoption.counting import share, share_by_zone, standing_by_key, standing_by_person
 from key2xs.keys.adoption.report import LISTS, inventory_report
@@ -113,14 +112,11 @@ async def report_csv(web: WebPart, name: Name) -> Response[str]:
         raise NotFound(f"the report has no list {wanted}; it has {', '.join(LISTS)}")
     async with web.services.database.read() as tx:
         found = await inventory_report(tx, web.now, unused_days=web.services.settings.adoption.unused_days)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, LISTS[wanted], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        [{column: _cell(line[column]) for column in LISTS[wanted]} for line in found.lists[wanted]]
-    )
+    columns = LISTS[wanted]
+    rows = ([_cell(line[column]) for column in columns] for line in found.lists[wanted])
+    text = as_csv(columns, rows, line_end="\n")
     headers = {"Content-Disposition": f'attachment; filename="{wanted}.csv"'}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @get(
@@ -222,12 +218,19 @@ async def set_run(
     tags=["adoption"],
     summary="Adopt one key",
 )
-async def adopt(web: WebPart, request: Asked, caller: CallerPart, name: Name) -> Response[Adopted]:
+async def adopt(
+    web: WebPart,
+    request: Asked,
+    caller: CallerPart,
+    name: Name,
+    data: JSONBody[Said | None] = None,  # noqa: ARG001 - read by reason_of, described for OpenAPI
+) -> Response[Adopted]:
     """Take up what the key opens already, so that it may be handed out and written."""
+    why = await reason_of(request)
 
     async def work(tx: Connection) -> Adopted:
         found = await web.services.registry.get_key(tx, name)
-        kept = await adopt_one(tx, web.services.ledger, found, actor=caller.actor, at=web.now)
+        kept = await adopt_one(tx, web.services.ledger, found, actor=caller.actor, at=web.now, reason=why)
         return Adopted(found.stamp, found.id, kept)
 
     return await perform(web, request, caller, work)

@@ -18,7 +18,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import NotFound
 from key2xs.core.outside import CabinetSource
 from key2xs.keys.desk.cabinets import files
-from key2xs.keys.desk.cabinets.webhook import BODY_LIMIT, CabinetWebhook
+from key2xs.keys.desk.cabinets.webhook import BODY_LIMIT
 
 
 class CabinetOut(msgspec.Struct, frozen=True):
@@ -49,15 +49,16 @@ class CabinetList(msgspec.Struct, frozen=True):
 async def cabinet_events(web: WebPart, request: Request[Any, Any, Any], source: Name) -> Response[bytes]:
     """Take in one event or a list: 202 with what became of each, 204 all known, 4xx with a problem document.
 
+    429 says in `Retry-After` when to send again.
     OPTIONS answers a sender that asks what it may send.
     """
     if request.method == "OPTIONS":
         return Response(b"", status_code=200, headers={"Allow": "POST, OPTIONS"})
-    services = web.services
-    hook = CabinetWebhook(services.database, services.key_desk, services.clock)
-    answer = await hook.receive(source, dict(request.headers), await request.body())
+    answer = await web.cabinets.receive(source, dict(request.headers), await request.body())
     web.runtime.wake()
-    return Response(answer.body, status_code=answer.status, media_type=answer.media_type)
+    return Response(
+        answer.body, status_code=answer.status, headers=dict(answer.headers), media_type=answer.media_type
+    )
 
 
 @get("/api/v1/cabinets", permission=Permission.KEYS_KEY_READ, tags=["custody"], summary="Key cabinets")

@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import JSONBody
 
 from key2xs.access import Permission
-from key2xs.api.acts import perform
+from key2xs.api.acts import Said, perform, reason_of
 from key2xs.api.auth import require, require_to_pass_on
 from key2xs.api.paging import USUAL_PAGE, Id, Limit
 from key2xs.api.web import CallerPart, WebPart
@@ -34,8 +34,8 @@ class SessionList(msgspec.Struct, frozen=True):
     items: list[SessionOut]
 
 
-class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A token for oneself; it can do what is named here, and never more than its owner."""
+class NewToken(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A token for oneself, and why; it can do what is named here, and never more than its owner."""
 
     label: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     permissions: Annotated[list[Permission], msgspec.Meta(min_length=1)]
@@ -87,14 +87,21 @@ async def sessions(web: WebPart, caller: CallerPart, limit: Limit = USUAL_PAGE) 
     tags=["access"],
     summary="End a sign-in",
 )
-async def end_session(web: WebPart, caller: CallerPart, session: Id) -> None:
+async def end_session(
+    web: WebPart,
+    request: Request[Any, Any, Any],
+    caller: CallerPart,
+    session: Id,
+    data: JSONBody[Said | None] = None,  # noqa: ARG001 - read by reason_of, described for OpenAPI
+) -> None:
     """End one's own sign-in, or anybody's for whoever manages users."""
+    why = await reason_of(request)
 
     async def work(tx: Connection) -> None:
         mine = {each.id for each in await web.access.sessions.list(tx, user_id=caller.user_id)}
         if session not in mine:
             require(caller, Permission.ACCESS_USER_MANAGE)
-        await web.access.sessions.end(tx, session, actor=caller.actor)
+        await web.access.sessions.end(tx, session, actor=caller.actor, reason=why)
 
     await web.services.database.transact(work)
 
@@ -128,6 +135,7 @@ async def make_token(
 ) -> Response[TokenMade]:
     """Make a token with some of one's own permissions. Tokens make tokens only where they may manage them."""
     no_repeats(request)
+    why = await reason_of(request)
     if caller.kind == "token":
         require(caller, Permission.ACCESS_TOKEN_MANAGE)
     # A token's permissions, not its owner's: otherwise a narrow token could make itself a wide one.
@@ -141,6 +149,7 @@ async def make_token(
             permissions=data.permissions,
             valid_for=timedelta(days=data.days),
             actor=caller.actor,
+            reason=why,
         )
         return TokenMade(made, secret)
 
@@ -154,14 +163,21 @@ async def make_token(
     tags=["access"],
     summary="Revoke a token",
 )
-async def revoke_token(web: WebPart, caller: CallerPart, token: Id) -> None:
+async def revoke_token(
+    web: WebPart,
+    request: Request[Any, Any, Any],
+    caller: CallerPart,
+    token: Id,
+    data: JSONBody[Said | None] = None,  # noqa: ARG001 - read by reason_of, described for OpenAPI
+) -> None:
     """Revoke one's own token, or anybody's for whoever manages tokens."""
+    why = await reason_of(request)
 
     async def work(tx: Connection) -> None:
         mine = {each.id for each in await web.access.tokens.list(tx, owner_id=caller.user_id)}
         if token not in mine:
             require(caller, Permission.ACCESS_TOKEN_MANAGE)
-        await web.access.tokens.revoke(tx, token, actor=caller.actor)
+        await web.access.tokens.revoke(tx, token, actor=caller.actor, reason=why)
 
     await web.services.database.transact(work)
 

@@ -1,5 +1,6 @@
 """Custody beyond the counter: hand to hand, crews, lost and broken keys, due times, who is out, what does not fit."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,7 +9,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody
 
-from key2xs.access import Permission
+from key2xs.access import Permission, Principal
 from key2xs.api.acts import perform
 from key2xs.api.explaining import find_person
 from key2xs.api.paging import Name
@@ -17,6 +18,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput, NotFound
 from key2xs.keys.desk import due, findings, handing, leaving, lists, mishaps, transfers
 from key2xs.keys.desk.crews import make_crew
+from key2xs.keys.types import StoredKey
 from key2xs.plant import find_unit
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -143,16 +145,14 @@ async def transfer(
 ) -> Response[CustodyOut]:
     """Pass a key on. Nothing its giver may open goes along: what it opens is decided anew, from what the receiver may."""
 
-    async def work(tx: Connection) -> CustodyOut:
+    async def act(tx: Connection, key: StoredKey) -> None:
         receiver = await find_person(tx, web, data.person)
-        key = await web.services.registry.get_key(tx, name)
         await transfers.transfer(
             tx, web.services.key_desk, key.id, receiver, actor=caller.actor, at=web.now, reason=data.reason,
             guard=web.services.key_ends.require_free,
         )  # fmt: skip
-        return await custody_of(tx, web, str(key.id))
 
-    return await perform(web, request, caller, work)
+    return await act_on_key(web, request, caller, name, act)
 
 
 @post("/api/v1/keys/{name:str}/crew", permission=Permission.KEYS_CUSTODY_CHANGE, status_code=200,
@@ -162,17 +162,15 @@ async def crew(
 ) -> Response[CustodyOut]:
     """Hand a key to a crew. Its leader answers for it; openings say that it is the key of one of so many."""
 
-    async def work(tx: Connection) -> CustodyOut:
+    async def act(tx: Connection, key: StoredKey) -> None:
         leader = await find_person(tx, web, data.leader)
         members = [await find_person(tx, web, each) for each in data.members]
-        key = await web.services.registry.get_key(tx, name)
         await handing.hand_out(
             tx, web.services.key_desk, key.id, leader, actor=caller.actor, at=web.now,
             crew=make_crew(data.crew, leader, members), due_at=_instant(web, data.due_at),
         )  # fmt: skip
-        return await custody_of(tx, web, str(key.id))
 
-    return await perform(web, request, caller, work)
+    return await act_on_key(web, request, caller, name, act)
 
 
 @post("/api/v1/keys/{name:str}/undo", permission=Permission.KEYS_CUSTODY_CHANGE, status_code=200,
@@ -182,12 +180,10 @@ async def undo(
 ) -> Response[CustodyOut]:
     """Take a hand-out back while it is fresh; the log keeps both, with the reason *mistake*."""
 
-    async def work(tx: Connection) -> CustodyOut:
-        key = await web.services.registry.get_key(tx, name)
+    async def act(tx: Connection, key: StoredKey) -> None:
         await handing.undo(tx, web.services.key_desk, key.id, actor=caller.actor, at=web.now)
-        return await custody_of(tx, web, str(key.id))
 
-    return await perform(web, request, caller, work)
+    return await act_on_key(web, request, caller, name, act)
 
 
 @post("/api/v1/keys/{name:str}/due", permission=Permission.KEYS_CUSTODY_CHANGE, status_code=200,
@@ -197,15 +193,13 @@ async def due_back(
 ) -> Response[CustodyOut]:
     """Move the time at which a key is due back; the escalation begins anew."""
 
-    async def work(tx: Connection) -> CustodyOut:
-        key = await web.services.registry.get_key(tx, name)
+    async def act(tx: Connection, key: StoredKey) -> None:
         await due.move_due(
             tx, web.services.key_desk, key.id, _instant(web, data.due_at), reason=data.reason,
             actor=caller.actor, at=web.now,
         )  # fmt: skip
-        return await custody_of(tx, web, str(key.id))
 
-    return await perform(web, request, caller, work)
+    return await act_on_key(web, request, caller, name, act)
 
 
 @get(
@@ -325,6 +319,23 @@ async def _wanted(tx: Connection, web: Web, key: str, person: str) -> transfers.
     return transfers.Line(found.id, found.stamp, None, await find_person(tx, web, person))
 
 
+async def act_on_key(
+    web: Web,
+    request: Request[Any, Any, Any],
+    caller: Principal,
+    name: str,
+    act: Callable[[Connection, StoredKey], Awaitable[None]],
+) -> Response[CustodyOut]:
+    """Do something with a key, and answer with where it is afterwards."""
+
+    async def work(tx: Connection) -> CustodyOut:
+        key = await web.services.registry.get_key(tx, name)
+        await act(tx, key)
+        return await custody_of(tx, web, str(key.id))
+
+    return await perform(web, request, caller, work)
+
+
 async def custody_of(tx: Connection, web: Web, name: str) -> CustodyOut:
     """Return where a key is now."""
     key = await web.services.registry.get_key(tx, name)
@@ -333,7 +344,7 @@ async def custody_of(tx: Connection, web: Web, name: str) -> CustodyOut:
         for line in await lists.keys_out(tx, web.now, persons=[had.person_id]):
             if line.key.id == key.id:
                 return _line(line, web.now)
-    report = await mishaps.open_report(tx, key.id)
+    report = await mishaps.open_report(tx, key.id, web.services.ledger)
     return CustodyOut(
         key.stamp, key.id, had.person_id, certainty=had.certainty, report=report.kind if report else None
     )

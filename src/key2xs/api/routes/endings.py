@@ -11,11 +11,13 @@ from litestar.params import JSONBody
 from key2xs.access import Permission
 from key2xs.api.acts import perform
 from key2xs.api.paging import Id, Name
+from key2xs.api.revoking import by_of
 from key2xs.api.web import CallerPart, WebPart
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, NotFound
 from key2xs.core.ids import PersonId
 from key2xs.identity import Act
+from key2xs.incidents.kill_types import Waiting
 from key2xs.ledger import Entry, Lane, typed
 from key2xs.work.service import set_native_state
 
@@ -36,10 +38,17 @@ class ContractEnd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """What was ended, and since when. Grants end as soon as they are decided again, at once as a rule."""
+    """What was ended, and since when. Grants end as soon as they are decided again, at once as a rule.
+
+    `state`: *ended*, or *waiting*: somebody at work is told of through the shift leader first, and it proceeds at
+    `proceeds_at` at the latest, as the stop `stop`.
+    """
 
     person: UUID
     ends: datetime
+    state: str = "ended"
+    stop: UUID | None = None
+    proceeds_at: datetime | None = None
 
 
 class NativeState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,17 +75,21 @@ class Mapped(msgspec.Struct, frozen=True):
 async def end_person(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, person: Id, data: JSONBody[Why]
 ) -> Response[Ended]:
-    """End all a person may do. Being active in an IAM again does not undo it."""
+    """End all a person may do. Being active in an IAM again does not undo it.
+
+    202 where the person is at work: the shift leader is told first.
+    """
     at, person_id = web.now, PersonId(person)
 
     async def work(tx: Connection) -> Ended:
         await web.identity.person_facts(tx, person_id, at)
         await _say_why(tx, web, caller, person_id, "end", data.reason, at)
-        if await web.identity.end_person(tx, Act(caller.actor, at), person_id) is None:
-            raise Conflict("this person is ended already")
-        return Ended(person_id, at)
+        waiting = await web.services.kills.end_person(
+            tx, person_id, "person", reason=data.reason, by=by_of(caller), at=at
+        )
+        return _ended(person_id, at, waiting)
 
-    return await perform(web, request, caller, work)
+    return await perform(web, request, caller, work, status=_status)
 
 
 @post(
@@ -89,17 +102,21 @@ async def end_person(
 async def end_contract(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, person: Id, data: JSONBody[ContractEnd]
 ) -> Response[Ended]:
-    """End a contract; no IAM can make it longer again."""
+    """End a contract; no IAM can make it longer again.
+
+    202 where it ends now and the person is at work: the shift leader is told first.
+    """
     at, person_id, ends = web.now, PersonId(person), web.instant(data.ends, "ends")
 
     async def work(tx: Connection) -> Ended:
         await web.identity.person_facts(tx, person_id, at)
         await _say_why(tx, web, caller, person_id, "end_contract", data.reason, at)
-        if await web.identity.end_contract(tx, Act(caller.actor, at), person_id, ends_at=ends) is None:
-            raise Conflict("this contract ends then already")
-        return Ended(person_id, ends)
+        waiting = await web.services.kills.end_person(
+            tx, person_id, "contract", reason=data.reason, by=by_of(caller), at=at, contract_ends_at=ends
+        )
+        return _ended(person_id, ends, waiting)
 
-    return await perform(web, request, caller, work)
+    return await perform(web, request, caller, work, status=_status)
 
 
 @post(
@@ -170,6 +187,16 @@ async def map_state(
         )
 
     return await perform(web, request, caller, work)
+
+
+def _ended(person_id: PersonId, ends: datetime, waiting: Waiting | None) -> Ended:
+    if waiting is None:
+        return Ended(person_id, ends)
+    return Ended(person_id, max(ends, waiting.proceeds_at), "waiting", waiting.id, waiting.proceeds_at)
+
+
+def _status(done: Ended) -> int:
+    return 200 if done.state == "ended" else 202
 
 
 async def _say_why(

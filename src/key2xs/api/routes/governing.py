@@ -8,8 +8,9 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
-from key2xs.access import Permission, Proposal
-from key2xs.api.acts import perform
+from key2xs.access import Permission, Principal, Proposal
+from key2xs.access.permissions import ONLY_LOOKS
+from key2xs.api.acts import Said, perform, reason_of
 from key2xs.api.adopting import require_seen, shown_with, start_run, switched
 from key2xs.api.auth import require_to_confirm
 from key2xs.api.paging import USUAL_PAGE, Cursor, Id, Limit, after, next_cursor
@@ -150,29 +151,34 @@ async def switch_zone(
 
 @get(
     "/api/v1/proposals",
-    permission=Permission.GRANTS_LEASE_READ,
+    signed_in=True,
     tags=["proposals"],
     summary="Acts that wait for a second person",
 )
 async def proposals(
     web: WebPart,
+    caller: CallerPart,
     only_open: FromQuery[bool] = True,  # noqa: FBT002 - a query parameter
     cursor: Cursor = None,
     limit: Limit = USUAL_PAGE,
 ) -> ProposalPage:
-    """Proposals, the newest first; only those that wait unless asked otherwise."""
+    """Proposals, the newest first; only those that wait unless asked otherwise.
+
+    Whoever may read grants sees all of them; everybody else one's own, and those that one may confirm.
+    """
     async with web.services.database.read() as tx:
         found = await web.access.proposals.list(
             tx, web.now, only_open=only_open, after=after(cursor), limit=limit
         )
     return ProposalPage(
-        [proposal_out(each) for each in found], next_cursor(found, limit, lambda each: each.id)
+        [proposal_out(each) for each in found if may_see(caller, each)],
+        next_cursor(found, limit, lambda each: each.id),
     )
 
 
 @post(
     "/api/v1/proposals/{proposal:uuid}/confirm",
-    permission=Permission.GRANTS_LEASE_READ,
+    signed_in=True,
     status_code=200,
     tags=["proposals"],
     summary="Confirm, as the second person",
@@ -186,7 +192,10 @@ async def confirm(
         str | None, QueryParameter(max_length=40, description="Digest of the first difference looked at.")
     ] = None,
 ) -> Response[Decided]:
-    """Confirm a proposal of somebody else; the act happens in the same instant."""
+    """Confirm a proposal of somebody else; the act happens in the same instant.
+
+    It takes what the proposed act itself takes. The reason that was given stands; confirming has none of its own.
+    """
 
     async def work(tx: Connection) -> Decided:
         return await confirm_proposal(tx, web, caller, proposal, seen=seen)
@@ -196,18 +205,23 @@ async def confirm(
 
 @post(
     "/api/v1/proposals/{proposal:uuid}/refuse",
-    permission=Permission.GRANTS_LEASE_READ,
+    signed_in=True,
     status_code=200,
     tags=["proposals"],
     summary="Refuse or take back",
 )
 async def refuse(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, proposal: Id
+    web: WebPart,
+    request: Request[Any, Any, Any],
+    caller: CallerPart,
+    proposal: Id,
+    data: JSONBody[Said | None] = None,  # noqa: ARG001 - read by reason_of, described for OpenAPI
 ) -> Response[Decided]:
-    """Refuse a proposal, or take back one's own."""
+    """Refuse a proposal, or take back one's own, and say why."""
+    why = await reason_of(request)
 
     async def work(tx: Connection) -> Decided:
-        return await refuse_proposal(tx, web, caller, proposal)
+        return await refuse_proposal(tx, web, caller, proposal, reason=why)
 
     return await perform(web, request, caller, work)
 
@@ -271,7 +285,21 @@ def confirms(found: Proposal) -> Permission:
     return CONFIRMS[found.kind]
 
 
-async def refuse_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) -> Decided:
+def may_see(caller: Principal, found: Proposal) -> bool:
+    """Tell whether a proposal is shown to somebody: who looks at grants, proposed it, or may confirm its kind."""
+    return (
+        caller.may(Permission.GRANTS_LEASE_READ)
+        or found.proposed_by == caller.user_id
+        or caller.may(confirms(found))
+    )
+
+
+def may_see_some(caller: Principal) -> bool:
+    """Tell whether there can be proposals for somebody: who holds anything but looking could be a second person."""
+    return caller.may(Permission.GRANTS_LEASE_READ) or bool(caller.permissions - ONLY_LOOKS)
+
+
+async def refuse_proposal(tx: Connection, web: Web, caller: Any, proposal: Id, *, reason: str) -> Decided:
     """Refuse, or take back one's own.
 
     Raises:
@@ -284,7 +312,7 @@ async def refuse_proposal(tx: Connection, web: Web, caller: Any, proposal: Id) -
         require_to_confirm(caller, confirms(found))
     if found.kind == "bundle_activation":
         raise Conflict("rules are put in force where they were uploaded, not here")
-    done = await web.access.proposals.decide(tx, proposal, caller, confirm=False, at=web.now)
+    done = await web.access.proposals.decide(tx, proposal, caller, confirm=False, at=web.now, reason=reason)
     return Decided(proposal_out(done))
 
 

@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import JSONBody, QueryParameter
 
 from key2xs.access import Permission
-from key2xs.api.acts import perform
+from key2xs.api.acts import Said, perform, reason_if_given
 from key2xs.api.explaining import find_person
 from key2xs.api.paging import USUAL_PAGE, Limit, Name
 from key2xs.api.releasing import propose_take_back
@@ -142,21 +142,26 @@ async def hand_out(
     summary="Take a key back",
 )
 async def take_back(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name
+    web: WebPart,
+    request: Request[Any, Any, Any],
+    caller: CallerPart,
+    name: Name,
+    data: JSONBody[Said | None] = None,  # noqa: ARG001 - read by reason_if_given, described for OpenAPI
 ) -> Response[Any]:
     """Take a key back; its program is emptied at the next contact.
 
     Where a safety rule keeps it with its holder (personal locks are on, or the last holder on shift), it is proposed
-    instead and waits for a second person (202).
+    instead and waits for a second person (202). A reason may be given; a key that comes back as usual needs none.
     """
+    said = await reason_if_given(request)
 
     async def work(tx: Connection) -> KeyOut | ProposalOut:
         found = await web.services.registry.get_key(tx, name)
         kept = await web.services.key_ends.kept(tx, found, web.now)
         if kept:
-            why = f"take key {found.stamp} back"
+            why = said or f"take key {found.stamp} back"
             return proposal_out(await propose_take_back(tx, web, caller, found, kept, reason=why))
-        await web.services.custody.take_back(tx, found.id, actor=caller.actor, at=web.now)
+        await web.services.custody.take_back(tx, found.id, actor=caller.actor, at=web.now, reason=said)
         await web.services.kill.narrow_key(tx, found.id, web.now)
         return await _shown(tx, web, found)
 

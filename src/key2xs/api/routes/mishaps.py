@@ -1,4 +1,4 @@
-"""What happens to keys: lost, found, broken, repaired, replaced."""
+"""What happens to keys: lost, found, unblocked, broken, repaired, replaced."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,10 +11,13 @@ from key2xs.access import Permission
 from key2xs.api.acts import perform
 from key2xs.api.losing import block_of, end_found
 from key2xs.api.paging import Name
-from key2xs.api.routes.custody import CustodyOut, custody_of
+from key2xs.api.routes.custody import CustodyOut, act_on_key, custody_of
+from key2xs.api.routes.governing import ProposalOut, proposal_out
+from key2xs.api.shapes import KeyOut, key_out
 from key2xs.api.web import CallerPart, WebPart
 from key2xs.core.database import Connection
 from key2xs.keys.desk import mishaps
+from key2xs.keys.types import StoredKey
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Reason = Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
@@ -45,17 +48,18 @@ class By(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def lost(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name, data: JSONBody[Lost]
 ) -> Response[CustodyOut]:
-    """Report a key lost and ask for its block. An emergency key is reported and never blocked."""
+    """Report a key lost and ask for its block. An emergency key is reported and never blocked.
 
-    async def work(tx: Connection) -> CustodyOut:
-        key = await web.services.registry.get_key(tx, name)
+    Nothing new goes onto a key that is reported, from that moment on.
+    """
+
+    async def act(tx: Connection, key: StoredKey) -> None:
         await mishaps.report_lost(
             tx, web.services.key_desk, key.id, reason=data.reason, actor=caller.actor, at=web.now,
             since=web.instant(data.since, "since") if data.since else None, block=block_of(web, caller, data.reason),
         )  # fmt: skip
-        return await custody_of(tx, web, str(key.id))
 
-    return await perform(web, request, caller, work)
+    return await act_on_key(web, request, caller, name, act)
 
 
 @post(
@@ -67,15 +71,46 @@ async def lost(
 )
 async def found(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name, data: JSONBody[Why]
-) -> Response[CustodyOut]:
-    """The key lies at the desk, with nothing on it. A block stays."""
+) -> Response[Any]:
+    """The key lies at the desk, with nothing on it. A block stays until it is lifted.
 
-    async def work(tx: Connection) -> CustodyOut:
+    Where a safety rule keeps what only this key carries (personal locks are on, or the last holder on shift), it goes back
+    to its holder, and taking it from them is proposed and waits for a second person (202).
+    """
+
+    async def work(tx: Connection) -> CustodyOut | ProposalOut:
         key = await web.services.registry.get_key(tx, name)
-        await end_found(tx, web, caller, key.id, data.reason)
-        return await custody_of(tx, web, str(key.id))
+        proposal = await end_found(tx, web, caller, key.id, data.reason)
+        return proposal_out(proposal) if proposal else await custody_of(tx, web, str(key.id))
 
-    return await perform(web, request, caller, work)
+    return await perform(web, request, caller, work, status=_status)
+
+
+@post(
+    "/api/v1/keys/{name:str}/unblock",
+    permission=Permission.KEYS_KEY_UNBLOCK,
+    status_code=202,
+    tags=["custody"],
+    summary="Let a found key come off the block list",
+)
+async def unblock(
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name, data: JSONBody[Why]
+) -> Response[KeyOut]:
+    """Ask for it; `unblock_asked_at` is set and the key stays blocked until it is carried out.
+
+    The key is emptied first. Then the block list without it is sent (iLOQ), or a programming key is carried to every
+    cylinder that holds the block (CLIQ: see its `block-visits`). It gives no access back: whoever gets the key needs a new
+    basis for everything that ended.
+    """
+
+    async def work(tx: Connection) -> KeyOut:
+        key = await web.services.registry.get_key(tx, name)
+        asked = await mishaps.ask_unblock(
+            tx, web.services.key_desk, key.id, reason=data.reason, actor=caller.actor, at=web.now
+        )
+        return key_out(asked, target=await web.services.targets.find(tx, key.id))
+
+    return await perform(web, request, caller, work, status=202)
 
 
 @post(
@@ -93,15 +128,13 @@ async def broken(
     Refused while a safety rule keeps what only this key carries: hand out another key to the same person first.
     """
 
-    async def work(tx: Connection) -> CustodyOut:
-        key = await web.services.registry.get_key(tx, name)
+    async def act(tx: Connection, key: StoredKey) -> None:
         await web.services.key_ends.require_free(tx, key, web.now)
         await mishaps.report_broken(
             tx, web.services.key_desk, key.id, reason=data.reason, actor=caller.actor, at=web.now
         )
-        return await custody_of(tx, web, str(key.id))
 
-    return await perform(web, request, caller, work)
+    return await act_on_key(web, request, caller, name, act)
 
 
 @post(
@@ -116,14 +149,12 @@ async def repaired(
 ) -> Response[CustodyOut]:
     """The key lies at the desk and may be handed out again."""
 
-    async def work(tx: Connection) -> CustodyOut:
-        key = await web.services.registry.get_key(tx, name)
+    async def act(tx: Connection, key: StoredKey) -> None:
         await mishaps.end_report(
             tx, web.services.key_desk, key.id, "repaired", reason=data.reason, actor=caller.actor, at=web.now
         )
-        return await custody_of(tx, web, str(key.id))
 
-    return await perform(web, request, caller, work)
+    return await act_on_key(web, request, caller, name, act)
 
 
 @post("/api/v1/keys/{name:str}/replace", permission=Permission.KEYS_CUSTODY_CHANGE, status_code=200,
@@ -131,17 +162,25 @@ async def repaired(
 async def replace(
     web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name, data: JSONBody[By]
 ) -> Response[CustodyOut]:
-    """The old key is out of use for good; its holder has the new one, and what they may open is planned onto it."""
+    """The old key is out of use for good; its holder has the new one, and what they may open is planned onto it.
+
+    Refused while a safety rule keeps what only the old key carries and the new one is of another key system.
+    """
 
     async def work(tx: Connection) -> CustodyOut:
         old = await web.services.registry.get_key(tx, name)
         new = await web.services.registry.get_key(tx, data.by)
         await mishaps.replace(
-            tx, web.services.key_desk, old.id, new.id, reason=data.reason, actor=caller.actor, at=web.now
-        )
+            tx, web.services.key_desk, old.id, new.id, reason=data.reason, actor=caller.actor, at=web.now,
+            guard=web.services.key_ends.require_free,
+        )  # fmt: skip
         return await custody_of(tx, web, str(new.id))
 
     return await perform(web, request, caller, work)
 
 
-HANDLERS = (lost, found, broken, repaired, replace)
+def _status(done: CustodyOut | ProposalOut) -> int:
+    return 200 if isinstance(done, CustodyOut) else 202
+
+
+HANDLERS = (lost, found, unblock, broken, repaired, replace)

@@ -1,22 +1,23 @@
 """Doors for other systems: SCIM for identity providers, signed webhooks for permit systems. Each has its own keys."""
 
 import hmac
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, asgi, route
-from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from key2xs.api.paging import Name
 from key2xs.api.web import Web, WebPart
-from key2xs.identity.scim.app import scim_app
+from key2xs.identity.scim.app import ASGIApp, scim_app
 from key2xs.work import BODY_LIMIT, Answer
 
+SCIM: Final = "scim"
+"""Where an application keeps its SCIM server."""
 _NOBODY = "\0"  # no header can hold it, so it equals no token
 
 
-def scim_mount(web: Web) -> ASGIRouteHandler:
+def scim_server(web: Web) -> ASGIApp:
     """Return the SCIM server of all configured identity providers."""
     sources = {source.name: source.token.reveal() for source in web.services.settings.scim}
 
@@ -26,7 +27,7 @@ def scim_mount(web: Web) -> ASGIRouteHandler:
         return f"scim:{source}" if right else None
 
     services = web.services
-    app: Any = scim_app(
+    return scim_app(
         services.database,
         services.vault,
         services.clock,
@@ -36,12 +37,14 @@ def scim_mount(web: Web) -> ASGIRouteHandler:
         body_limit=services.settings.http.body_limit,
     )
 
-    @asgi("/scim", is_mount=True, copy_scope=True, public=True)
-    async def scim(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(scope, receive, send)
-        web.runtime.wake()
 
-    return scim
+@asgi("/scim", is_mount=True, copy_scope=True, public=True)
+async def scim(scope: Scope, receive: Receive, send: Send) -> None:
+    """Lead an identity provider to the SCIM server."""
+    state = scope["litestar_app"].state
+    app: Any = state[SCIM]
+    await app(scope, receive, send)
+    state["web"].runtime.wake()
 
 
 @route(
@@ -73,4 +76,4 @@ def _response(answer: Answer) -> Response[bytes]:
     return Response(body, status_code=answer.status, headers=headers, media_type=media_type)
 
 
-HANDLERS = (permit_event,)
+HANDLERS = (permit_event, scim)

@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromQuery, JSONBody
 
 from key2xs.access import Permission
-from key2xs.api.acts import perform
+from key2xs.api.acts import Said as SaidWhy, perform, reason_of
 from key2xs.api.auth import require_person
 from key2xs.api.explaining import find_person
 from key2xs.api.paging import Id, Name
@@ -143,11 +143,18 @@ async def sign_off(
     tags=["paper"],
     summary="Close it: the work is done",
 )
-async def close(web: WebPart, request: Asked, caller: CallerPart, permit: Id) -> Response[PaperOut]:
+async def close(
+    web: WebPart,
+    request: Asked,
+    caller: CallerPart,
+    permit: Id,
+    data: JSONBody[SaidWhy | None] = None,  # noqa: ARG001 - read by reason_of, described for OpenAPI
+) -> Response[PaperOut]:
     """All access under it ends. It still has to be entered in the permit system."""
+    why = await reason_of(request)
 
     async def work(tx: Connection) -> PaperOut:
-        await web.services.paper.close(tx, PermitId(permit), actor=caller.actor, at=web.now)
+        await web.services.paper.close(tx, PermitId(permit), actor=caller.actor, at=web.now, reason=why)
         return _paper(await web.services.paper.get(tx, PermitId(permit)), web.now)
 
     return await perform(web, request, caller, work)
@@ -199,12 +206,19 @@ async def down(
     tags=["paper"],
     summary="Say that a permit system is back",
 )
-async def back(web: WebPart, request: Asked, caller: CallerPart, name: Name) -> Response[PaperList]:
+async def back(
+    web: WebPart,
+    request: Asked,
+    caller: CallerPart,
+    name: Name,
+    data: JSONBody[SaidWhy | None] = None,  # noqa: ARG001 - read by reason_of, described for OpenAPI
+) -> Response[PaperList]:
     """Every permit is decided on its own again; permits on paper go on to their end and have to be entered."""
     require_person(caller)
+    why = await reason_of(request)
 
     async def work(tx: Connection) -> PaperList:
-        await declare_back(tx, web.services.desk, name, actor=caller.actor, at=web.now)
+        await declare_back(tx, web.services.desk, name, actor=caller.actor, at=web.now, reason=why)
         found = await web.services.paper.list(tx)
         return PaperList([_paper(each, web.now) for each in found], [])
 

@@ -197,17 +197,7 @@ async def make_hold(
     """Hold one person's openings, or everybody's, back from retention."""
 
     async def work(tx: Connection) -> HoldMade:
-        if data.person is not None:
-            await web.identity.person_facts(tx, PersonId(data.person), web.now)
-        made = await web.access.holds.make(
-            tx,
-            caller,
-            person_id=PersonId(data.person) if data.person else None,
-            reason=data.reason,
-            until=web.instant(data.until, "until"),
-            at=web.now,
-        )
-        return HoldMade(made)
+        return HoldMade(await put_hold(tx, web, caller, data))
 
     return await perform(web, request, caller, work, status=201)
 
@@ -223,6 +213,25 @@ async def end_hold(web: WebPart, caller: CallerPart, hold: Id, data: JSONBody[Wh
     """End a hold before its time."""
     await web.services.database.transact(
         lambda tx: web.access.holds.end(tx, caller, hold, reason=data.reason, at=web.now)
+    )
+
+
+async def put_hold(tx: Connection, web: Web, caller: CallerPart, data: NewHold) -> UUID:
+    """Make a legal hold and return its id.
+
+    Raises:
+        NotFound: nobody has this id.
+        InvalidInput: no reason, or an end that is past or too far off.
+    """
+    if data.person is not None:
+        await web.identity.person_facts(tx, PersonId(data.person), web.now)
+    return await web.access.holds.make(
+        tx,
+        caller,
+        person_id=PersonId(data.person) if data.person else None,
+        reason=data.reason,
+        until=web.instant(data.until, "until"),
+        at=web.now,
     )
 
 

@@ -3,12 +3,11 @@
 from datetime import date
 from typing import Any
 
-import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import JSONBody
 
 from key2xs.access import Permission
-from key2xs.api.acts import perform
+from key2xs.api.acts import Said, perform, reason_of
 from key2xs.api.adopting import Answer, difference_of, plain as _plain, read_rollout, zone_of as _zone
 from key2xs.api.paging import Id
 from key2xs.api.web import CallerPart, WebPart
@@ -18,8 +17,8 @@ from key2xs.core.ids import ZoneId
 Asked = Request[Any, Any, Any]
 
 
-class RolloutPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The first day of the roll-out, and the zones of the pilot by code."""
+class RolloutPlan(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The first day of the roll-out, the zones of the pilot by code, and why."""
 
     starts_on: date
     pilot: list[str]
@@ -72,11 +71,12 @@ async def plan_rollout(
     web: WebPart, request: Asked, caller: CallerPart, data: JSONBody[RolloutPlan]
 ) -> Response[Any]:
     """Only a date and the zones of the pilot; everything else on the roll-out page is computed."""
+    why = await reason_of(request)
 
     async def work(tx: Connection) -> dict[str, Any]:
         pilot = [await _zone(tx, code) for code in data.pilot]
         await web.services.rollouts.plan(
-            tx, starts_on=data.starts_on, pilot=pilot, actor=caller.actor, at=web.now
+            tx, starts_on=data.starts_on, pilot=pilot, actor=caller.actor, at=web.now, reason=why
         )
         return {"starts_on": data.starts_on.isoformat(), "pilot": data.pilot}
 

@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import JSONBody
 
 from key2xs.access import Permission
-from key2xs.api.acts import perform
+from key2xs.api.acts import Said, perform, reason_if_given, reason_of
 from key2xs.api.explaining import find_person
 from key2xs.api.paging import Id
 from key2xs.api.releasing import propose_release
@@ -190,15 +190,23 @@ async def stops(web: WebPart) -> StopList:
     summary="Let a stop proceed now",
 )
 async def proceed(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, stop: Id
+    web: WebPart,
+    request: Request[Any, Any, Any],
+    caller: CallerPart,
+    stop: Id,
+    data: JSONBody[Said | None] = None,  # noqa: ARG001 - read by reason_if_given, described for OpenAPI
 ) -> Response[StopOut]:
-    """The shift leader was told and says go. Whoever asked for the stop cannot, unless they are the shift leader."""
+    """The shift leader was told and says go. Whoever asked for the stop cannot, unless they are the shift leader.
+
+    The reason of the stop stands; one for letting it proceed at once may be given.
+    """
+    why = await reason_if_given(request)
 
     async def work(tx: Connection) -> StopOut:
         leads = SHIFT_LEADER in caller.roles
         return _stop(
             await web.services.kills.proceed_now(
-                tx, stop, by=by_of(caller), at=web.now, is_shift_leader=leads
+                tx, stop, by=by_of(caller), at=web.now, is_shift_leader=leads, reason=why
             )
         )
 
@@ -213,12 +221,18 @@ async def proceed(
     summary="Take back a stop one asked for",
 )
 async def withdraw(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, stop: Id
+    web: WebPart,
+    request: Request[Any, Any, Any],
+    caller: CallerPart,
+    stop: Id,
+    data: JSONBody[Said | None] = None,  # noqa: ARG001 - read by reason_of, described for OpenAPI
 ) -> Response[StopOut]:
     """Only whoever asked takes it back, and only while it waits."""
+    why = await reason_of(request)
 
     async def work(tx: Connection) -> StopOut:
-        return _stop(await web.services.kills.withdraw(tx, stop, by=by_of(caller), at=web.now))
+        done = await web.services.kills.withdraw(tx, stop, by=by_of(caller), at=web.now, reason=why)
+        return _stop(done)
 
     return await perform(web, request, caller, work)
 

@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.params import JSONBody
 
 from key2xs.access import Permission
-from key2xs.api.acts import perform
+from key2xs.api.acts import Said, perform, reason_if_given, reason_of
 from key2xs.api.explaining import find_person
 from key2xs.api.paging import Id, Name
 from key2xs.api.papering import Reason, Who, person_of
@@ -71,8 +71,8 @@ class NewSeal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     place: Text = ""
 
 
-class SealSeen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The number that stands on the seal."""
+class SealSeen(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The number that stands on the seal; why somebody looked, if not as usual."""
 
     seal: Text
 
@@ -144,10 +144,13 @@ async def check(
     web: WebPart, request: Asked, caller: CallerPart, name: Name, data: JSONBody[SealSeen]
 ) -> Response[SealedOut]:
     """By the number that stands on it: another number means that the seal was broken."""
+    why = await reason_if_given(request)
 
     async def work(tx: Connection) -> SealedOut:
         key_id = await _key(tx, web, name)
-        done = await web.services.sealed.check(tx, key_id, seal=data.seal, actor=caller.actor, at=web.now)
+        done = await web.services.sealed.check(
+            tx, key_id, seal=data.seal, actor=caller.actor, at=web.now, reason=why
+        )
         return _sealed(done)
 
     return await perform(web, request, caller, work)
@@ -188,12 +191,20 @@ async def break_seal(
     tags=["sealed"],
     summary="Call it back",
 )
-async def recall(web: WebPart, request: Asked, caller: CallerPart, name: Name) -> Response[SealedOut]:
+async def recall(
+    web: WebPart,
+    request: Asked,
+    caller: CallerPart,
+    name: Name,
+    data: JSONBody[Said | None] = None,  # noqa: ARG001 - read by reason_of, described for OpenAPI
+) -> Response[SealedOut]:
     """The emergency is over; it comes back under a new seal."""
+    why = await reason_of(request)
 
     async def work(tx: Connection) -> SealedOut:
         key_id = await _key(tx, web, name)
-        return _sealed(await web.services.sealed.recall(tx, key_id, actor=caller.actor, at=web.now))
+        done = await web.services.sealed.recall(tx, key_id, actor=caller.actor, at=web.now, reason=why)
+        return _sealed(done)
 
     return await perform(web, request, caller, work)
 

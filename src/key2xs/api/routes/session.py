@@ -83,7 +83,11 @@ async def sign_in_with_code(
 ) -> Response[Visit]:
     """Use up a code of the key desk; the answer sets a cookie that opens GET /api/v1/me and nothing else."""
     require_same_origin(request)
-    secret = await web.access.codes.take(data.code, address=request.client.host if request.client else "")
+    secret = await web.access.codes.take(
+        data.code,
+        address=request.client.host if request.client else "",
+        old_secret=request.cookies.get(web.cookie["key"]),
+    )
     return Response(Visit(csrf_token(secret)), status_code=201, cookies=[session_cookie(web, secret)])
 
 

@@ -8,8 +8,8 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import JSONBody
 
-from key2xs.access import COOLING, Permission, Role, User, new_password
-from key2xs.api.acts import HEADER, perform
+from key2xs.access import COOLING, Permission, Role, User, new_password, not_second_until
+from key2xs.api.acts import HEADER, Said, perform, reason_of
 from key2xs.api.explaining import find_person
 from key2xs.api.paging import USUAL_PAGE, Cursor, Id, Limit, after, next_cursor
 from key2xs.api.web import CallerPart, Web, WebPart
@@ -33,8 +33,8 @@ class UserOut(msgspec.Struct, frozen=True):
     """Until then this account is no half of two people: somebody else changed it, or it changed others."""
 
 
-class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which person a user is (null: none)."""
+class Link(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which person a user is (null: none), and why."""
 
     person: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
@@ -46,7 +46,7 @@ class UserPage(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
-class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NewUser(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A user to make; `person` links them to an identity, without which they approve nothing."""
 
     login: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -55,7 +55,7 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     person: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
 
-class UserRoles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class UserRoles(Said, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a user may do from now on, and which person they are (null: none)."""
 
     roles: list[Role]
@@ -67,6 +67,8 @@ class OneTime(msgspec.Struct, frozen=True):
 
     id: UUID
     one_time_password: str
+    not_second_until: datetime
+    """Until then the account is no half of two people."""
 
 
 @get("/api/v1/users", permission=Permission.ACCESS_USER_MANAGE, tags=["access"], summary="Users")
@@ -91,6 +93,7 @@ async def make_user(
 ) -> Response[OneTime]:
     """Make a user with a one-time password, which is in the answer and nowhere else."""
     no_repeats(request)
+    why = await reason_of(request)
     password = new_password()
 
     async def work(tx: Connection) -> OneTime:
@@ -99,12 +102,13 @@ async def make_user(
             login=data.login,
             roles=data.roles,
             actor=caller.actor,
+            reason=why,
             at=web.now,
             display_name=data.display_name,
             person_id=await _person(tx, web, data.person),
             one_time_password=password,
         )
-        return OneTime(made, password)
+        return OneTime(made, password, web.now + COOLING)
 
     return await perform(web, request, caller, work, status=201)
 
@@ -121,12 +125,13 @@ async def set_roles(
 ) -> Response[UserOut]:
     """Change roles or the link to a person. The user's sessions end; nobody changes themselves."""
     no_repeats(request)
+    why = await reason_of(request)
     user_id = _not_oneself(caller, user)
 
     async def work(tx: Connection) -> UserOut:
         person_id = await _person(tx, web, data.person)
         await web.access.users.set_roles(
-            tx, user_id, roles=data.roles, person_id=person_id, actor=caller.actor, at=web.now
+            tx, user_id, roles=data.roles, person_id=person_id, actor=caller.actor, reason=why, at=web.now
         )
         return await _user(tx, web, await web.access.users.get(tx, user_id))
 
@@ -141,17 +146,22 @@ async def set_roles(
     summary="Give a user a new one-time password",
 )
 async def reset_password(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id
+    web: WebPart,
+    request: Request[Any, Any, Any],
+    caller: CallerPart,
+    user: Id,
+    data: JSONBody[Said | None] = None,  # noqa: ARG001 - read by reason_of, described for OpenAPI
 ) -> Response[OneTime]:
     """Replace a forgotten password. The user's sessions end."""
     no_repeats(request)
+    why = await reason_of(request)
     password = new_password()
 
     async def work(tx: Connection) -> OneTime:
         await web.access.users.set_password(
-            tx, UserId(user), password, actor=caller.actor, at=web.now, one_time=True
+            tx, UserId(user), password, actor=caller.actor, reason=why, at=web.now, one_time=True
         )
-        return OneTime(user, password)
+        return OneTime(user, password, web.now + COOLING)
 
     return await perform(web, request, caller, work)
 
@@ -164,14 +174,19 @@ async def reset_password(
     summary="Keep a user out for good",
 )
 async def disable(
-    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, user: Id
+    web: WebPart,
+    request: Request[Any, Any, Any],
+    caller: CallerPart,
+    user: Id,
+    data: JSONBody[Said | None] = None,  # noqa: ARG001 - read by reason_of, described for OpenAPI
 ) -> Response[UserOut]:
     """Disable a user: sessions end, tokens stop. Nobody disables themselves."""
     no_repeats(request)
+    why = await reason_of(request)
     user_id = _not_oneself(caller, user)
 
     async def work(tx: Connection) -> UserOut:
-        await web.access.users.disable(tx, user_id, actor=caller.actor, at=web.now)
+        await web.access.users.disable(tx, user_id, actor=caller.actor, reason=why, at=web.now)
         return await _user(tx, web, await web.access.users.get(tx, user_id))
 
     return await perform(web, request, caller, work)
@@ -189,13 +204,14 @@ async def link_person(
 ) -> Response[UserOut]:
     """Say which person a user is. For a day neither of the two accounts is one half of two people."""
     no_repeats(request)
+    why = await reason_of(request)
     user_id = _not_oneself(caller, user)
 
     async def work(tx: Connection) -> UserOut:
         found = await web.access.users.get(tx, user_id)
         person_id = await _person(tx, web, data.person)
         await web.access.users.set_roles(
-            tx, user_id, roles=found.roles, person_id=person_id, actor=caller.actor, at=web.now
+            tx, user_id, roles=found.roles, person_id=person_id, actor=caller.actor, reason=why, at=web.now
         )
         return await _user(tx, web, await web.access.users.get(tx, user_id))
 
@@ -215,12 +231,6 @@ async def _user(tx: Connection, web: Web, user: User) -> UserOut:
         user.signed_in_at,
         not_second_until(user, web.now),
     )
-
-
-def not_second_until(user: User, now: datetime) -> datetime | None:
-    """Return until when an account is no half of two people; None when it may be."""
-    ends = [at + COOLING for at in (user.altered_at, user.administered_at) if at is not None]
-    return max((end for end in ends if end > now), default=None)
 
 
 async def _person(tx: Connection, web: Web, name: str | None) -> PersonId | None:

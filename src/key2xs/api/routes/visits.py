@@ -27,6 +27,8 @@ class VisitOut(msgspec.Struct, frozen=True):
     programming_key: str | None
     made_at: datetime | None
     done_at: datetime | None
+    kind: str = "block"
+    """*block*, or *unblock*: the cylinder is to forget the block of a found key."""
 
 
 class VisitList(msgspec.Struct, frozen=True):
@@ -116,10 +118,12 @@ async def updaters(web: WebPart) -> UpdaterList:
     summary="Cylinders that a lost key still opens, and who goes there",
 )
 async def of_key(web: WebPart, name: Name) -> VisitList:
-    """The visits that block one key."""
+    """The visits that block one key, and those that take the block away from a found one."""
     async with web.services.database.read() as tx:
         key = await web.services.registry.get_key(tx, name)
         found = await web.services.visits.of_key(tx, key.id)
+        if key.unblock_asked_at is not None:
+            found = await web.services.visits.of_key(tx, key.id, "unblock")
     return VisitList([_visit(each) for each in found])
 
 
@@ -159,6 +163,7 @@ def _visit(visit: StoredVisit) -> VisitOut:
         programming_key=visit.programming_key,
         made_at=visit.made_at,
         done_at=visit.done_at,
+        kind=visit.kind,
     )
 
 

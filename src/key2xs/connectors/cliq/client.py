@@ -129,9 +129,9 @@ def report(key: str, what: str) -> Call:
     return Call("POST", f"keys/{quote(key, safe='')}/report", {"what": what}, writes=True)
 
 
-def make_job(programming_key: str, key: str, cylinders: list[str]) -> Call:
-    """Give a programming key visits that block a key."""
-    tasks = [{"kind": "block", "cylinder": cylinder, "key": key} for cylinder in cylinders]
+def make_job(programming_key: str, key: str, cylinders: list[str], *, kind: str = "block") -> Call:
+    """Give a programming key visits that block a key, or unblock it."""
+    tasks = [{"kind": kind, "cylinder": cylinder, "key": key} for cylinder in cylinders]
     return Call("POST", "jobs", {"programming_key": programming_key, "tasks": tasks}, writes=True)
 
 

@@ -23,7 +23,9 @@ class CliqConfig:
         time_zone: IANA name of the site's zone; ends are rounded to its minutes.
         emptied_revalidation: what a key that loses everything is told where it had no interval: none would mean that
             it works for ever should somebody give it rights again.
-        request_timeout: one HTTP request; call_timeout: one call of the port. A lease lasts longer than that.
+        request_timeout: one HTTP request; call_timeout: one call of the port, waiting for its turn included. A lease lasts
+            longer than that.
+        listing_timeout: the whole inventory, which is many such calls one after the other.
         retry_after: how long to wait when the vendor does not say.
         limits_age: how long the system's own limits count as known after they were read.
     """
@@ -35,6 +37,7 @@ class CliqConfig:
     emptied_revalidation: timedelta = timedelta(hours=8)
     request_timeout: timedelta = timedelta(seconds=15)
     call_timeout: timedelta = timedelta(seconds=90)
+    listing_timeout: timedelta = timedelta(minutes=15)
     retry_after: timedelta = timedelta(seconds=30)
     limits_age: timedelta = timedelta(minutes=15)
 

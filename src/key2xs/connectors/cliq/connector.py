@@ -16,7 +16,7 @@ import httpx2
 
 from key2xs.core.clock import Clock
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
-from key2xs.keys.carriers import BlockVisit, VisitState, place_visits
+from key2xs.keys.carriers import BlockVisit, ProgrammingKey, VisitState, place_visits
 from key2xs.keys.grid import is_on_grid
 from key2xs.keys.port import (
     BaseChanged,
@@ -87,28 +87,15 @@ class CliqConnector:
     # --- reading -------------------------------------------------------------------------------------------
 
     async def inventory(self) -> Inventory:
-        """Read keys, cylinders, groups, updaters and programming keys: one request for each thousand."""
-        async with self._one_at_a_time:
-            system = await self._limits(fresh=True)
-            cylinders = await self._list("cylinders", wire.Cylinder)
-            groups = await self._list("cylinder-groups", wire.Group)
-            keys = await self._list("keys", wire.Key)
-            updaters = await self._get(calls.updaters(), wire.Updaters)
-            programming_keys = await self._get(calls.programming_keys(), wire.ProgrammingKeys)
-            open_jobs = await self._get(calls.open_jobs(), wire.Jobs)
-            # What normal keys open lies in the cylinders, and this level does not read it there.
-            is_complete = system.domain_complete and all(
-                mapping.key_kind(key.kind) in mapping.WRITABLE for key in keys if not key.retired
-            )
-            return Inventory(
-                keys=tuple(mapping.vendor_key(key) for key in keys),
-                locks=mapping.vendor_locks(cylinders, groups),
-                rights=mapping.vendor_rights(cylinders, groups),
-                as_of=self._clock.now(),
-                visibility_complete=is_complete,
-                updaters=tuple(mapping.updater(each) for each in updaters.items),
-                programming_keys=mapping.programming_keys(programming_keys.items, open_jobs.items),
-            )
+        """Read keys, cylinders, groups, updaters and programming keys: one request for each thousand.
+
+        Each request is a call of its own, so that a stop waits for one page and never for the whole listing.
+        """
+        try:
+            async with asyncio.timeout(self._config.listing_timeout.total_seconds()):
+                return await self._list_everything()
+        except TimeoutError as err:
+            raise Retry(self._config.retry_after, "list everything: out of time") from err
 
     async def read_key(self, vendor_key: str) -> KeyReading:
         """Read plan and last confirmed program of one key: one request, now and then two."""
@@ -190,23 +177,43 @@ class CliqConnector:
             for job in mine:
                 if job.programming_key in avoid:
                     await self._drop_waiting(job, vendor_key)
-            missing = sorted(set(locks) - taken)
-            if not missing:
-                return frozenset()
-            found = await self._get(calls.programming_keys(), wire.ProgrammingKeys)
-            open_jobs = await self._get(calls.open_jobs(), wire.Jobs)
-            carriers = mapping.programming_keys(found.items, open_jobs.items)
-            usable = [carrier for carrier in carriers if carrier.vendor_id not in avoid]
-            placed, unplaced = place_visits(missing, usable)
-            for carrier, cylinders in placed.items():
-                await self._session.request(calls.make_job(carrier, vendor_key, cylinders), wire.Nothing)
-            return unplaced
+            return await self._place(vendor_key, set(locks) - taken, avoid, kind="block")
 
     async def read_block_visits(self, vendor_key: str) -> tuple[BlockVisit, ...]:
         """Return how far the visits for a key are, as programming keys that came back have told."""
         async with self._call(f"read visits for key {vendor_key}"):
             jobs = await self._get(calls.jobs_of(vendor_key), wire.Jobs)
             return mapping.block_visits(jobs.items, vendor_key)
+
+    async def unblock(self, vendor_key: str) -> None:
+        """Report the key found; the vendor refuses it while a cylinder holds the block."""
+        async with self._call(f"report key {vendor_key} found"):
+            if (await self._read(vendor_key)).block_state in mapping.BLOCKED:
+                await self._session.request(calls.report(vendor_key, "found"), wire.Nothing)
+
+    async def order_unblock(self, vendor_key: str, *, avoid: Collection[str] = ()) -> frozenset[str]:
+        """Take back blocks that wait; give every cylinder that holds one to a programming key with room."""
+        async with self._call(f"send key {vendor_key} to be unblocked"):
+            mine = (await self._get(calls.jobs_of(vendor_key), wire.Jobs)).items
+            for job in mine:
+                await self._drop_waiting(job, vendor_key, kinds={"block"})
+                if job.programming_key in avoid:
+                    await self._drop_waiting(job, vendor_key, kinds={"unblock"})
+            missing = {
+                visit.lock
+                for visit in mapping.unblock_visits(mapping.without_waiting_blocks(mine), vendor_key, avoid)
+                if visit.state is VisitState.FAILED
+                or (visit.state is not VisitState.DONE and visit.programming_key in avoid)
+            }
+            return await self._place(vendor_key, missing, avoid, kind="unblock")
+
+    async def read_unblock_visits(
+        self, vendor_key: str, *, avoid: Collection[str] = ()
+    ) -> tuple[BlockVisit, ...]:
+        """Return how far the block is out of each cylinder, as programming keys that came back have told."""
+        async with self._call(f"read visits for key {vendor_key}"):
+            jobs = await self._get(calls.jobs_of(vendor_key), wire.Jobs)
+            return mapping.unblock_visits(jobs.items, vendor_key, avoid)
 
     async def tag_key(self, vendor_key: str, tag: KeyTag) -> None:  # noqa: ARG002
         """Refuse: no tag of a key is known that reaches its audit trail."""
@@ -216,16 +223,46 @@ class CliqConnector:
 
     @asynccontextmanager
     async def _call(self, what: str) -> AsyncIterator[None]:
-        """Run one call of the port: alone, within its time limit, failing in one of four ways only."""
-        async with self._one_at_a_time:
-            before = self._client.writes_sent
-            try:
-                async with asyncio.timeout(self._config.call_timeout.total_seconds()):
+        """Run one call of the port: alone, within its time limit, failing in one of four ways only.
+
+        Waiting for its turn counts, so that a call is over before a lease is.
+        """
+        wrote = False
+        try:
+            async with asyncio.timeout(self._config.call_timeout.total_seconds()), self._one_at_a_time:
+                before = self._client.writes_sent
+                try:
                     yield
-            except TimeoutError as err:
-                if self._client.writes_sent > before:
-                    raise Unknown(f"{what}: out of time with a write on its way") from err
-                raise Retry(self._config.retry_after, f"{what}: out of time") from err
+                finally:
+                    wrote = self._client.writes_sent > before
+        except TimeoutError as err:
+            if wrote:
+                raise Unknown(f"{what}: out of time with a write on its way") from err
+            raise Retry(self._config.retry_after, f"{what}: out of time") from err
+
+    async def _list_everything(self) -> Inventory:
+        async with self._call("read the system"):
+            system = await self._limits(fresh=True)
+        cylinders = await self._list("cylinders", wire.Cylinder)
+        groups = await self._list("cylinder-groups", wire.Group)
+        keys = await self._list("keys", wire.Key)
+        async with self._call("list updaters"):
+            updaters = await self._get(calls.updaters(), wire.Updaters)
+        async with self._call("list programming keys"):
+            carriers = await self._carriers()
+        # What normal keys open lies in the cylinders, and this level does not read it there.
+        is_complete = system.domain_complete and all(
+            mapping.key_kind(key.kind) in mapping.WRITABLE for key in keys if not key.retired
+        )
+        return Inventory(
+            keys=tuple(mapping.vendor_key(key) for key in keys),
+            locks=mapping.vendor_locks(cylinders, groups),
+            rights=mapping.vendor_rights(cylinders, groups),
+            as_of=self._clock.now(),
+            visibility_complete=is_complete,
+            updaters=tuple(mapping.updater(each) for each in updaters.items),
+            programming_keys=carriers,
+        )
 
     async def _get(self, call: calls.Call, shape: type[T]) -> T:
         return await self._session.request(call, shape)
@@ -234,7 +271,8 @@ class CliqConnector:
         items: list[T] = []
         cursor: str | None = None
         while True:
-            page = await self._get(calls.page(path, cursor), wire.Page)
+            async with self._call(f"list {path}"):
+                page = await self._get(calls.page(path, cursor), wire.Page)
             try:
                 items += wire.items_of(page, shape)
             except ValueError as err:
@@ -298,6 +336,25 @@ class CliqConnector:
         if isinstance(wanted, timedelta) and not shortest <= wanted / timedelta(minutes=1) <= longest:
             raise Refused(f"the revalidation interval must be {shortest} to {longest} minutes")
 
+    async def _place(
+        self, vendor_key: str, cylinders: Collection[str], avoid: Collection[str], *, kind: str
+    ) -> frozenset[str]:
+        """Give cylinders to programming keys with room; returns those that fit nowhere."""
+        if not cylinders:
+            return frozenset()
+        usable = [carrier for carrier in await self._carriers() if carrier.vendor_id not in avoid]
+        placed, unplaced = place_visits(sorted(cylinders), usable)
+        for carrier, some in placed.items():
+            job = calls.make_job(carrier, vendor_key, some, kind=kind)
+            await self._session.request(job, wire.Nothing)
+        return unplaced
+
+    async def _carriers(self) -> tuple[ProgrammingKey, ...]:
+        """Read the programming keys with what they hold and what waits for them."""
+        found = await self._get(calls.programming_keys(), wire.ProgrammingKeys)
+        open_jobs = await self._get(calls.open_jobs(), wire.Jobs)
+        return mapping.programming_keys(found.items, open_jobs.items)
+
     async def _read_back(self, vendor_key: str, plan: wire.Plan) -> wire.Key:
         """Read the plan that was just written. Whatever goes wrong here, the write itself was accepted."""
         try:
@@ -312,10 +369,12 @@ class CliqConnector:
             raise Unknown(f"the plan of key {vendor_key} reads back otherwise than written")
         return key
 
-    async def _drop_waiting(self, job: wire.Job, vendor_key: str) -> None:
-        """Take back what still waits for a programming key that will not come; what it holds stays with it."""
+    async def _drop_waiting(
+        self, job: wire.Job, vendor_key: str, *, kinds: Collection[str] = ("block", "unblock")
+    ) -> None:
+        """Take back what still waits for a programming key; what it holds stays with it."""
         for task in job.tasks:
-            if task.key == vendor_key and task.state == VisitState.WAITING:
+            if task.key == vendor_key and task.kind in kinds and task.state == VisitState.WAITING:
                 try:
                     await self._session.request(calls.drop_task(job.id, task.n), wire.Nothing)
                 except Refused:

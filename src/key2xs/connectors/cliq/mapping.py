@@ -6,9 +6,12 @@ here as everywhere. A validity of *never* opens nothing, whatever the access lis
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
+
+import msgspec
 
 from key2xs.core.errors import Refused
 from key2xs.core.tri import NO, UNKNOWN, YES, tri
@@ -41,6 +44,7 @@ __all__ = [
     "program_of",
     "programming_keys",
     "programming_state",
+    "unblock_visits",
     "updater",
     "vendor_key",
     "vendor_locks",
@@ -351,6 +355,66 @@ def _visit_state(task: wire.Task, undone: Iterable[wire.Task]) -> VisitState:
         if task.done_at is None or other.done_at is None or other.done_at >= task.done_at:
             return VisitState.FAILED  # the cylinder has to be visited once more
     return state
+
+
+def unblock_visits(jobs: Iterable[wire.Job], key: str, avoid: Collection[str] = ()) -> tuple[BlockVisit, ...]:
+    """Return each cylinder that holds the block of a key, or may get it yet, with how far taking it away is.
+
+    A block on its round counts as one that will arrive, unless its programming key is in `avoid`: then it may have
+    arrived, and the cylinder is visited to be sure.
+    """
+    newest = sorted(jobs, key=lambda job: (job.made_at, job.id), reverse=True)
+    found: dict[str, BlockVisit] = {}
+    for job in newest:
+        for task in job.tasks:
+            if task.key == key and task.kind == "block" and task.state != VisitState.FAILED:
+                lock = task.cylinder
+                visit = _taken_away(newest, key, job, task, lost=job.programming_key in avoid)
+                before = found.get(lock)
+                if before is None or _FARTHEST[visit.state] < _FARTHEST[before.state]:
+                    found[lock] = visit
+    return tuple(visit for _, visit in sorted(found.items()))
+
+
+def without_waiting_blocks(jobs: Iterable[wire.Job]) -> list[wire.Job]:
+    """Return jobs as they are once blocks that wait were taken back."""
+    return [
+        msgspec.structs.replace(
+            job,
+            tasks=[task for task in job.tasks if task.kind != "block" or task.state != VisitState.WAITING],
+        )
+        for job in jobs
+    ]
+
+
+# Of several blocks for one cylinder the one that is the farthest from being taken away counts.
+_FARTHEST: Final = {
+    VisitState.FAILED: 0, VisitState.LOADED: 1, VisitState.WAITING: 2, VisitState.DONE: 3
+}  # fmt: skip
+
+
+def _taken_away(
+    newest: Iterable[wire.Job], key: str, job: wire.Job, block: wire.Task, *, lost: bool
+) -> BlockVisit:
+    """Say how far taking one block out of its cylinder is."""
+    own = BlockVisit(block.cylinder, VisitState.FAILED, job.programming_key, job.made_at)
+    on_round = block.state not in {VisitState.DONE, VisitState.WAITING}
+    if on_round and not lost:
+        return replace(own, state=VisitState.LOADED)
+    for other in newest:
+        for task in other.tasks:
+            if task.key != key or task.kind == "block" or task.cylinder != block.cylinder:
+                continue
+            state = {each.value: each for each in VisitState}.get(task.state, VisitState.LOADED)
+            done_after = (
+                block.done_at is None or task.done_at is None or task.done_at >= block.done_at
+            ) and other.made_at >= job.made_at
+            if state is VisitState.FAILED or (state is VisitState.DONE and not done_after):
+                continue
+            return BlockVisit(
+                block.cylinder, state, other.programming_key, other.made_at, task.done_at, task.known_at
+            )
+    return own
 
 
 def lock_event(event: wire.Event) -> LockEvent | None:

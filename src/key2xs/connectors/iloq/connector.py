@@ -202,6 +202,26 @@ class IloqConnector:
         """Return nothing: the interface does not say which lock holds which list."""
         return ()
 
+    async def unblock(self, vendor_key: str) -> None:
+        """Take the key off the block list; from then on it can be written again. Locks hear of it with the list."""
+        async with self._call(f"unblock key {vendor_key}"):
+            if await self._get(f"Blacklists/CanRemoveKey/{vendor_key}", bool):
+                call = Call("DELETE", f"Blacklists/RemoveKey/{vendor_key}", writes=True)
+                await self._session.request(call, Done)
+
+    async def order_unblock(self, vendor_key: str, *, avoid: Collection[str] = ()) -> frozenset[str]:
+        """Order the block list without the key."""
+        return await self.order_block_list(vendor_key, (), avoid=avoid)
+
+    async def read_unblock_visits(
+        self,
+        vendor_key: str,  # noqa: ARG002
+        *,
+        avoid: Collection[str] = (),  # noqa: ARG002
+    ) -> tuple[BlockVisit, ...]:
+        """Return nothing: the interface does not say which lock holds which list."""
+        return ()
+
     async def tag_key(self, vendor_key: str, tag: KeyTag) -> None:
         """Set one tag of a key; the same tag twice changes nothing."""
         async with self._call(f"tag key {vendor_key}"):

@@ -13,6 +13,7 @@ from litestar.response import Redirect
 from key2xs.access import Permission
 from key2xs.api.adopting import read_rollout, shown_with, zone_of
 from key2xs.api.auth import require, require_person
+from key2xs.api.clearing import checked_reason
 from key2xs.api.web import web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
 from key2xs.console.views.adoption import LISTS, MOST_LINES, read_adoption, read_switch
@@ -110,7 +111,8 @@ async def adopt(request: Asked, stamp: FromPath[str]) -> Response[str] | Redirec
 
     async def act(tx: Connection) -> str:
         found = await web.services.registry.get_key(tx, stamp)
-        await adopt_one(tx, web.services.ledger, found, actor=caller.actor, at=web.now)
+        why = checked_reason((await form_of(request)).get("reason", ""))
+        await adopt_one(tx, web.services.ledger, found, actor=caller.actor, at=web.now, reason=why)
         return "adopted"
 
     return await _do(request, act, back=f"/keys/{quote(stamp, safe='')}")
@@ -133,7 +135,10 @@ async def plan(request: Asked) -> Response[str] | Redirect:
         except ValueError as error:
             raise InvalidInput("starts_on", "say on which day") from error
         pilot = [await zone_of(tx, code) for code in form.get("pilot", "").replace(",", " ").split()]
-        await web.services.rollouts.plan(tx, starts_on=starts_on, pilot=pilot, actor=caller.actor, at=web.now)
+        why = checked_reason(form.get("reason", ""))
+        await web.services.rollouts.plan(
+            tx, starts_on=starts_on, pilot=pilot, actor=caller.actor, at=web.now, reason=why
+        )
         return "changed"
 
     return await _do(request, act, back=_ROLLOUT)

@@ -16,7 +16,9 @@ from key2xs.console.views.desk import Ask, Done, Scan, carry_out, read_desk
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
 from key2xs.core.ids import PersonId, parse_id
+from key2xs.keys.adoption.adopting import StillCarries
 from key2xs.keys.desk import findings, handing
+from key2xs.keys.types import StoredKey
 
 _LONGEST: Final = 120
 _SHORTEST_REASON: Final = 3
@@ -39,9 +41,12 @@ async def scan(request: Asked) -> Response[str] | Redirect:
         key_ids=(form["key_id"],) if parse_id(form.get("key_id", "")) else (),
         crew=form.get("crew", "")[:_LONGEST],
         members=form.get("members", "")[: 60 * _LONGEST],
+        adopt=tuple(form.get("adopt", "")[: 20 * _LONGEST].split()),
     )
     try:
         found = await web.services.database.transact(lambda tx: carry_out(tx, web, caller, given))
+    except StillCarries as error:
+        return await _page(request, given=given, legacy=error.key, status=409)
     except (Conflict, InvalidInput, NotFound) as error:
         problem = error.problem if isinstance(error, InvalidInput) else str(error)
         return await _page(
@@ -96,7 +101,13 @@ async def settle(request: Asked, finding: FromPath[UUID]) -> Response[str] | Red
 
 
 async def _page(
-    request: Asked, *, given: Scan | None = None, ask: Ask | None = None, problem: str = "", status: int = 200
+    request: Asked,
+    *,
+    given: Scan | None = None,
+    ask: Ask | None = None,
+    legacy: StoredKey | None = None,
+    problem: str = "",
+    status: int = 200,
 ) -> Response[str]:
     web, caller = web_of(request), await signed_in(request)
     given = given or Scan(to=request.query_params.get("to", "")[:_LONGEST])
@@ -111,6 +122,7 @@ async def _page(
             "given": given,
             "ask": ask,
             "asked": people.of(ask.person) if ask else None,
+            "legacy": legacy,
             "problem": problem,
         }
 

@@ -9,15 +9,21 @@ from litestar import Response, get, post
 from key2xs.access import LONGEST_RANGE, PURPOSES, Permission, Purpose
 from key2xs.access.history import History
 from key2xs.api.explaining import find_person
-from key2xs.api.web import web_of
+from key2xs.api.web import Web, web_of
 from key2xs.console.frame import Asked, form_of, show, signed_in
 from key2xs.console.people import look_up
 from key2xs.console.times import read_local
+from key2xs.console.views.asking import find_person as find_by_number
 from key2xs.console.views.openings import opening_lines
 from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput, NotFound
+from key2xs.core.ids import PersonId, parse_id
 
 _USUAL: Final = timedelta(days=7)
+_LONGEST_NUMBER: Final = 200
+_LABELS: Final = {
+    "who": "Person", "purpose": "Purpose", "begins": "From", "ends": "To", "case_no": "Case number", "reason": "Reason",
+}  # fmt: skip
 
 
 @get("/history", permission=Permission.IDENTITY_HISTORY_READ, include_in_schema=False)
@@ -38,7 +44,7 @@ async def history(request: Asked) -> Response[str]:
     web, caller, form = web_of(request), await signed_in(request), await form_of(request)
 
     async def work(tx: Connection) -> History:
-        person_id = await find_person(tx, web, _reference(form.get("person", "")))
+        person_id = await _person(tx, web, form.get("person", "")[:_LONGEST_NUMBER])
         zone = web.services.settings.zone
         asked = Purpose(
             form.get("purpose", ""),
@@ -52,7 +58,9 @@ async def history(request: Asked) -> Response[str]:
     try:
         found = await web.services.database.transact(work)
     except InvalidInput as error:
-        return await _show(request, form, f"{error.field}: {error.problem}", status=400)
+        return await _show(
+            request, form, f"{_LABELS.get(error.field, error.field)}: {error.problem}", status=400
+        )
     except NotFound as error:
         return await _show(request, form, str(error), status=404)
     web.runtime.wake()
@@ -66,9 +74,11 @@ def _instant(form: dict[str, str], name: str, zone: ZoneInfo) -> datetime:
     return at
 
 
-def _reference(text: str) -> str:
-    """Take a bare number as a personnel number."""
-    return text if ":" in text or "-" in text else f"personnel_no:{text}"
+async def _person(tx: Connection, web: Web, text: str) -> PersonId:
+    """Take a bare number as on the other pages; an id of ours and `scheme:reference` as over HTTP."""
+    if ":" in text or parse_id(text):
+        return await find_person(tx, web, text)
+    return await find_by_number(tx, web, text)
 
 
 async def _show(

@@ -1,4 +1,7 @@
-"""What happens to one key beside hand-out and return: passed on, lost, found, broken, repaired, replaced, due later."""
+"""What happens to one key beside hand-out and return.
+
+Passed on, lost, found, broken, repaired, replaced, due later, and off the block list again.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,11 +19,13 @@ from key2xs.console.frame import Asked, form_of, go, show, signed_in
 from key2xs.console.people import look_up
 from key2xs.console.times import read_local
 from key2xs.console.views.asking import find_person
+from key2xs.console.views.care import read_cares
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
 from key2xs.core.ids import KeyId
 from key2xs.keys.desk import due, mishaps, transfers
 from key2xs.keys.desk.lists import one_key
+from key2xs.keys.types import StoredKey
 
 _SHORTEST_REASON: Final = 3
 _LONGEST: Final = 500
@@ -37,6 +42,7 @@ class Care:
     label: str = ""
     kind: Literal["text", "datetime-local"] = "text"
     danger: bool = False
+    permission: Permission = Permission.KEYS_CUSTODY_CHANGE
 
 
 CARES: Final[dict[str, Care]] = {
@@ -48,11 +54,22 @@ CARES: Final[dict[str, Care]] = {
     ),
     "lost": Care(
         "Report lost", "Report it lost",
-        "The key is blocked; somebody who is at work with it is told of through the shift leader first. Openings from "
-        "the time below on say that the key was lost.",
+        "The key is blocked; somebody who is at work with it is told of through the shift leader first. From now on "
+        "nothing new goes onto it. Openings from the time below on say that the key was lost.",
         "since", "When was it surely there last? Empty: now", "datetime-local", danger=True,
     ),
-    "found": Care("Found", "It is found", "The key lies at the desk, with nothing on it. A block stays: replace it, or hand out another one."),
+    "found": Care(
+        "Found", "It is found",
+        "The key lies at the desk, with nothing on it. A block stays until two people lift it (Unblock). While a safety "
+        "rule keeps what only this key carries, it goes back to whoever has it, and taking it back waits for a second person.",
+    ),
+    "unblock": Care(
+        "Unblock", "Take it off the block list",
+        "The key is emptied first: bring it to an updater, or to a lock with network. Then the block list is sent without "
+        "it, and locks let it in once the list has reached them. Until that is done it stays blocked. Nothing comes "
+        "back by itself: what it opened has ended, and whoever gets it needs a new reason for it.",
+        permission=Permission.KEYS_KEY_UNBLOCK,
+    ),
     "broken": Care("Report broken", "Report it broken", "The key lies at the desk. Whoever had it has it no more, and everything on it is removed."),
     "repaired": Care("Repaired", "It works again", "The key lies at the desk and may be handed out again."),
     "replace": Care(
@@ -70,7 +87,7 @@ CARES: Final[dict[str, Care]] = {
 def _ask_route(word: str) -> Any:
     @get(
         f"/keys/{{stamp:str}}/{word}",
-        permission=Permission.KEYS_CUSTODY_CHANGE,
+        permission=CARES[word].permission,
         include_in_schema=False,
         name=f"ask-{word}",
     )
@@ -83,7 +100,7 @@ def _ask_route(word: str) -> Any:
 def _do_route(word: str) -> Any:
     @post(
         f"/keys/{{stamp:str}}/{word}",
-        permission=Permission.KEYS_CUSTODY_CHANGE,
+        permission=CARES[word].permission,
         asks_why=True,
         include_in_schema=False,
         name=f"do-{word}",
@@ -92,14 +109,14 @@ def _do_route(word: str) -> Any:
         web, caller, form = web_of(request), await signed_in(request), await form_of(request)
         given, reason = form.get(CARES[word].field, "")[:120], form.get("reason", "")[:_LONGEST]
 
-        async def work(tx: Connection) -> None:
+        async def work(tx: Connection) -> str:
             if len(reason) < _SHORTEST_REASON:
                 raise InvalidInput("reason", "say in a few words why")
             key = await web.services.registry.get_key(tx, stamp)
-            await _ACTS[word](tx, web, caller, key.id, given, reason)
+            return await _ACTS[word](tx, web, caller, key.id, given, reason) or f"key-{word}"
 
         try:
-            await web.services.database.transact(work)
+            done = await web.services.database.transact(work)
         except (Conflict, InvalidInput, NotFound) as error:
             problem = error.problem if isinstance(error, InvalidInput) else str(error)
             status = 400 if isinstance(error, InvalidInput) else 409
@@ -107,7 +124,7 @@ def _do_route(word: str) -> Any:
                 request, stamp, word, given=given, reason=reason, problem=problem, status=status
             )
         web.runtime.wake()
-        return go(f"/keys/{quote(stamp, safe='')}", done=f"key-{word}")
+        return go(f"/keys/{quote(stamp, safe='')}", done=done)
 
     return do
 
@@ -128,9 +145,11 @@ async def _page(
         key = await web.services.registry.get_key(tx, stamp)
         holder = await web.services.custody.holder_at(tx, key.id, web.now)
         people = await look_up(tx, [holder], web.now)
+        cares = await read_cares(tx, web.services, key, web.now)
         return {
             "key": key, "holder": people.of(holder), "care": CARES[word], "word": word, "given": given,
-            "reason": reason, "problem": problem,
+            "reason": reason, "problem": problem, "why_not": "" if problem else cares.why_not[word],
+            "by_visits": await _by_visits(tx, web, key) if word == "unblock" else False,
         }  # fmt: skip
 
     return await show(request, "key_care.html", "keys", read, status=status)
@@ -160,8 +179,20 @@ async def _broken(tx: Connection, web: Web, caller: Principal, key: KeyId, _give
     await mishaps.report_broken(tx, web.services.key_desk, key, reason=reason, actor=caller.actor, at=web.now)
 
 
-async def _found(tx: Connection, web: Web, caller: Principal, key: KeyId, _given: str, reason: str) -> None:
-    await end_found(tx, web, caller, key, reason)
+async def _found(
+    tx: Connection, web: Web, caller: Principal, key: KeyId, _given: str, reason: str
+) -> str | None:
+    return "key-found-stays" if await end_found(tx, web, caller, key, reason) else None
+
+
+async def _unblock(tx: Connection, web: Web, caller: Principal, key: KeyId, _given: str, reason: str) -> None:
+    await mishaps.ask_unblock(tx, web.services.key_desk, key, reason=reason, actor=caller.actor, at=web.now)
+
+
+async def _by_visits(tx: Connection, web: Web, key: StoredKey) -> bool:
+    """Tell whether a block lives in cylinders, so that somebody has to carry a programming key to them."""
+    systems = {system.id: system for system in await web.services.registry.systems(tx)}
+    return systems[key.system_id].vendor == "cliq"
 
 
 async def _repaired(
@@ -175,8 +206,9 @@ async def _repaired(
 async def _replace(tx: Connection, web: Web, caller: Principal, key: KeyId, given: str, reason: str) -> None:
     other = await one_key(tx, given)
     await mishaps.replace(
-        tx, web.services.key_desk, key, other.id, reason=reason, actor=caller.actor, at=web.now
-    )
+        tx, web.services.key_desk, key, other.id, reason=reason, actor=caller.actor, at=web.now,
+        guard=web.services.key_ends.require_free,
+    )  # fmt: skip
 
 
 async def _due(tx: Connection, web: Web, caller: Principal, key: KeyId, given: str, reason: str) -> None:
@@ -186,11 +218,13 @@ async def _due(tx: Connection, web: Web, caller: Principal, key: KeyId, given: s
     await due.move_due(tx, web.services.key_desk, key, at, reason=reason, actor=caller.actor, at=web.now)
 
 
-_Act = Callable[[Connection, Web, Principal, KeyId, str, str], Awaitable[None]]
+_Act = Callable[[Connection, Web, Principal, KeyId, str, str], Awaitable[str | None]]
+"""Does it; what it says afterwards where that is not the usual."""
 _ACTS: Final[dict[str, _Act]] = {
     "transfer": _transfer,
     "lost": _lost,
     "found": _found,
+    "unblock": _unblock,
     "broken": _broken,
     "repaired": _repaired,
     "replace": _replace,

@@ -15,11 +15,14 @@ from key2xs.api.web import web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
 from key2xs.console.people import look_up
 from key2xs.console.views.asking import find_person
+from key2xs.console.views.care import read_cares
 from key2xs.console.views.key import read_affected, read_key
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput
 from key2xs.keys.desk.handing import hand_out as hand_out_to
-from key2xs.keys.reads import exposed_keys, keys_out
+from key2xs.keys.reads import edited_elsewhere, exposed_keys, keys_out
+
+from .key_care import CARES
 
 _MOST: Final = 2_000
 _SHORTEST_REASON: Final = 3  # "lost" is enough, a blank is not; the API asks for the same
@@ -58,7 +61,13 @@ async def key(request: Asked, stamp: FromPath[str]) -> Response[str]:
     web = web_of(request)
 
     async def read(tx: Connection) -> dict[str, object]:
-        return {"v": await read_key(tx, web.services, stamp, web.now)}
+        v = await read_key(tx, web.services, stamp, web.now)
+        return {
+            "v": v,
+            "edited": await edited_elsewhere(tx, key_id=v.key.id),
+            "cares": await read_cares(tx, web.services, v.key, web.now),
+            "titles": CARES,
+        }
 
     return await show(request, "key.html", "keys", read)
 

@@ -51,7 +51,9 @@ async def take_code(request: Asked) -> Response[str] | Redirect:
     web, form = web_of(request), await form_of(request)
     try:
         secret = await web.access.codes.take(
-            form.get("code", "")[:40], address=request.client.host if request.client else ""
+            form.get("code", "")[:40],
+            address=request.client.host if request.client else "",
+            old_secret=request.cookies.get(web.cookie["key"]),
         )
     except (SignInRefused, TooManyAttempts) as error:
         status = 401 if isinstance(error, SignInRefused) else 429

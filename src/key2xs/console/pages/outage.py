@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from key2xs.access import Permission
+from key2xs.api.clearing import checked_reason
 from key2xs.api.papering import propose_down
 from key2xs.api.web import web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
@@ -68,7 +69,8 @@ async def finish_paper(request: Asked, permit_id: FromPath[UUID]) -> Response[st
 
     async def act(tx: Connection) -> str:
         if form.get("act") == "close":
-            await paper.close(tx, permit, actor=caller.actor, at=web.now)
+            why = checked_reason(form.get("reason", ""))
+            await paper.close(tx, permit, actor=caller.actor, at=web.now, reason=why)
             return "paper-closed"
         await paper.enter(tx, permit, form.get("number", "")[:120], actor=caller.actor, at=web.now)
         return "paper-entered"
@@ -84,7 +86,8 @@ async def source(request: Asked) -> Response[str] | Redirect:
 
     async def act(tx: Connection) -> str:
         if form.get("act") == "back":
-            await declare_back(tx, web.services.desk, name, actor=caller.actor, at=web.now)
+            why = checked_reason(form.get("reason", ""))
+            await declare_back(tx, web.services.desk, name, actor=caller.actor, at=web.now, reason=why)
             return "source-back"
         await propose_down(tx, web, caller, name, reason=form.get("reason", "")[:500])
         return "proposed-paper"

@@ -10,9 +10,10 @@ from litestar.response import Redirect
 
 from key2xs.access import Permission
 from key2xs.api.auth import require_person
+from key2xs.api.clearing import checked_reason
 from key2xs.api.places import require_decider
 from key2xs.api.routes.bundles import put_in_force
-from key2xs.api.routes.governing import confirm_proposal, refuse_proposal
+from key2xs.api.routes.governing import confirm_proposal, may_see_some, refuse_proposal
 from key2xs.api.web import web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
 from key2xs.console.views.asking import Wanted, ask_for, read_wanted
@@ -27,9 +28,11 @@ _HERE: Final = "/requests"
 _LONGEST_REASON: Final = 200
 
 
-@get("/requests", permission=Permission.GRANTS_LEASE_READ, include_in_schema=False)
+@get("/requests", signed_in=True, include_in_schema=False)
 async def requests(request: Asked) -> Response[str]:
-    """List everything that waits."""
+    """List everything that waits and that the reader may see."""
+    if not may_see_some(await signed_in(request)):
+        raise NotAllowed("nothing on this page is for your role")
     return await _list(request)
 
 
@@ -81,7 +84,7 @@ async def decide(request: Asked, request_id: FromPath[UUID]) -> Response[str] | 
 
 @post(
     "/requests/proposals/{proposal_id:uuid}",
-    permission=Permission.GRANTS_LEASE_READ,
+    signed_in=True,
     include_in_schema=False,
 )
 async def decide_proposal(request: Asked, proposal_id: FromPath[UUID]) -> Response[str] | Redirect:
@@ -95,7 +98,8 @@ async def decide_proposal(request: Asked, proposal_id: FromPath[UUID]) -> Respon
             return "confirmed"
         if decision != "refuse":
             raise InvalidInput("decision", "use one of the buttons")
-        done = await refuse_proposal(tx, web, caller, proposal_id)
+        reason = checked_reason(form.get("reason", ""))
+        done = await refuse_proposal(tx, web, caller, proposal_id, reason=reason)
         return "withdrawn" if done.proposal.proposed_by == caller.user_id else "refused"
 
     return await _do(request, act)
@@ -142,7 +146,9 @@ async def _list(
     web, caller = web_of(request), await signed_in(request)
 
     async def read(tx: Connection) -> dict[str, Any]:
-        lines = await request_lines(tx, await web.services.requests.waiting(tx), web.now)
+        reads = caller.may(Permission.GRANTS_LEASE_READ)
+        waiting = await web.services.requests.waiting(tx) if reads else []
+        lines = await request_lines(tx, waiting, web.now)
         return {
             "lines": urgent_first(lines),
             "proposals": await proposal_lines(tx, web, caller),

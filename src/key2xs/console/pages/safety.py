@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from key2xs.access import Permission
+from key2xs.api.clearing import checked_reason
 from key2xs.api.releasing import propose_release
 from key2xs.api.revoking import by_of
 from key2xs.api.web import web_of
@@ -48,7 +49,8 @@ async def withdraw(request: Asked, stop: FromPath[UUID]) -> Response[str] | Redi
     web, caller = web_of(request), await signed_in(request)
 
     async def act(tx: Connection) -> None:
-        await web.services.kills.withdraw(tx, stop, by=by_of(caller), at=web.now)
+        why = checked_reason((await form_of(request)).get("reason", ""))
+        await web.services.kills.withdraw(tx, stop, by=by_of(caller), at=web.now, reason=why)
 
     return await _do(request, act, "withdrawn")
 

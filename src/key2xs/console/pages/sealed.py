@@ -10,6 +10,7 @@ from litestar.response import Redirect
 
 from key2xs.access import Permission, Principal
 from key2xs.api.auth import require_person
+from key2xs.api.clearing import checked_reason
 from key2xs.api.paging import Name
 from key2xs.api.web import Web, web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
@@ -36,11 +37,21 @@ async def sealed(request: Asked) -> Response[str]:
     return await _page(request)
 
 
-@post("/sealed/{name:str}", permission=Permission.KEYS_SEALED_USE, include_in_schema=False)
+@post(_HERE, permission=Permission.KEYS_SEALED_USE, include_in_schema=False)
+async def put_under_seal(request: Asked) -> Response[str] | Redirect:
+    """Put a key under seal; its stamp stands in the form, since any word may be a stamp."""
+    form = await form_of(request)
+    return await _carry_out(request, form.get("stamp", "")[:200], form)
+
+
+@post("/sealed/keys/{name:str}", permission=Permission.KEYS_SEALED_USE, include_in_schema=False)
 async def act_on(request: Asked, name: Name) -> Response[str] | Redirect:
-    """Seal, check, break, call back or seal again."""
-    web, caller, form = web_of(request), await signed_in(request), await form_of(request)
-    stamp = form.get("stamp", "")[:200] if name == "new" else name
+    """Check, break, call back or seal again."""
+    return await _carry_out(request, name, await form_of(request))
+
+
+async def _carry_out(request: Asked, stamp: str, form: dict[str, str]) -> Response[str] | Redirect:
+    web, caller = web_of(request), await signed_in(request)
     try:
         done = await web.services.database.transact(lambda tx: _act(tx, web, caller, stamp, form))
     except (Conflict, InvalidInput, NotAllowed, NotFound) as error:
@@ -83,7 +94,8 @@ async def _act(tx: Connection, web: Web, caller: Principal, stamp: str, form: di
         await keys.check(tx, key_id, seal=seal, actor=caller.actor, at=at)
         return "seal-checked"
     if what == "recall":
-        await keys.recall(tx, key_id, actor=caller.actor, at=at)
+        why = checked_reason(form.get("reason", ""))
+        await keys.recall(tx, key_id, actor=caller.actor, at=at, reason=why)
         return "seal-recalled"
     if what == "again":
         await keys.seal_again(tx, key_id, seal=seal, place=form.get("place", ""), actor=caller.actor, at=at)
@@ -142,4 +154,4 @@ def _why(error: Exception) -> str:
     return f"{error.field}: {error.problem}" if isinstance(error, InvalidInput) else str(error)
 
 
-HANDLERS = (sealed, act_on, review)
+HANDLERS = (sealed, put_under_seal, act_on, review)

@@ -83,6 +83,26 @@
   setInterval(tick, 1000);
   document.addEventListener("htmx:after:swap", tick);
 
+  // A refresh brings news, and moves nobody: the field that a page begins with is for its beginning, and whoever has
+  // gone on keeps the place where they are, also where the browser drops it because a line has moved.
+  let place = null;
+  document.addEventListener("htmx:before:swap", () => {
+    const at = document.activeElement;
+    place = at && at !== document.body ? { at, from: at.selectionStart, to: at.selectionEnd } : null;
+  });
+  document.addEventListener("htmx:after:settle", () => {
+    for (const field of document.querySelectorAll("#live [autofocus]")) {
+      field.removeAttribute("autofocus");
+    }
+    if (place && place.at.isConnected && document.activeElement !== place.at) {
+      place.at.focus({ preventScroll: true });
+      if (typeof place.from === "number") {
+        place.at.setSelectionRange(place.from, place.to);
+      }
+    }
+    place = null;
+  });
+
   // One click is one act.
   document.addEventListener("submit", (event) => {
     const form = event.target;

@@ -5,8 +5,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from key2xs.access import Change, Hold, Matrix, OpenSession, Permission, Principal, Role, Token, User
-from key2xs.api.routes.users import not_second_until
+from key2xs.access import (
+    Change,
+    Hold,
+    Matrix,
+    OpenSession,
+    Permission,
+    Principal,
+    Role,
+    Token,
+    User,
+    not_second_until,
+)
+from key2xs.api.holding import ReadyHold, ready_holds
 from key2xs.api.web import Web
 from key2xs.console.people import Alias, look_up
 from key2xs.core.database import Connection
@@ -51,6 +62,8 @@ class Once:
 
     what: str
     secret: str = field(repr=False)
+    not_second_until: datetime | None = None
+    """Until then its account is no half of two people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,10 @@ class AdministrationView:
     rows: tuple[RowLine, ...]
     holds: tuple[Hold, ...]
     held: dict[UUID, Alias | None]
+    ready: tuple[ReadyHold, ...]
+    """What a second person confirmed for the reader about holds."""
+    whose: dict[UUID, Alias | None]
+    """Of those, by proposal."""
 
 
 async def read_administration(tx: Connection, web: Web, reader: Principal) -> AdministrationView:
@@ -87,7 +104,10 @@ async def read_administration(tx: Connection, web: Web, reader: Principal) -> Ad
     tokens = await web.access.tokens.list(tx, owner_id=None if everybodys else reader.user_id)
     matrix = await web.access.authority.current(tx) if sees_matrix else None
     holds = await web.access.holds.find_all(tx) if sees_matrix else []
-    people = await look_up(tx, [hold.person_id for hold in holds], web.now)
+    ready = await ready_holds(tx, web, reader) if reader.may(Permission.IDENTITY_HOLD_CHANGE) else []
+    about = {hold.id: hold.person_id for hold in holds}
+    named = {each.proposal: about.get(each.ends) if each.ends else each.person_id for each in ready}
+    people = await look_up(tx, [*about.values(), *named.values()], web.now)
     return AdministrationView(
         users=tuple(await _users(tx, web, users, logins, reader)),
         tokens=tuple(_token(web, token, logins.get(token.owner_id)) for token in tokens),
@@ -97,6 +117,8 @@ async def read_administration(tx: Connection, web: Web, reader: Principal) -> Ad
         rows=tuple(_rows(matrix)) if matrix else (),
         holds=tuple(holds),
         held={hold.id: people.of(hold.person_id) for hold in holds},
+        ready=tuple(ready),
+        whose={proposal: people.of(person) for proposal, person in named.items()},
     )
 
 

@@ -14,6 +14,7 @@ from key2xs.console.people import Alias, People, look_up
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
 from key2xs.core.ids import KeyId, PersonId, parse_id
+from key2xs.keys.adoption.adopting import adopt_one
 from key2xs.keys.desk import handing
 from key2xs.keys.desk.cabinets.files import CabinetState, cabinets
 from key2xs.keys.desk.crews import make_crew
@@ -27,6 +28,7 @@ from key2xs.keys.types import StoredKey
 _BETWEEN: Final = re.compile(r"[\s,;]+")
 _MOST_KEYS: Final = 20
 _MOST_ACTS: Final = 20
+_ADOPTED_FOR: Final = "handed out at the key desk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Scan:
     key_ids: tuple[str, ...] = ()
     crew: str = ""
     members: str = ""
+    adopt: tuple[str, ...] = ()
+    """Keys that somebody agreed to adopt, with what they open already, before they are handed out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,7 @@ async def read_desk(tx: Connection, web: Web, caller: Principal, acts: Sequence[
         person=people.of(person),
         overdue=tuple(late),
         findings=tuple(found),
-        reports=tuple(await open_reports(tx)),
+        reports=tuple(await open_reports(tx, web.services.ledger)),
         cabinets=tuple(await cabinets(tx)) if services.key_desk.cabinets else (),
         people=people,
     )
@@ -223,6 +227,8 @@ async def _hand_out(
         crew = make_crew(scan.crew, person, members)
     acts = []
     for key in keys:
+        if str(key.id) in scan.adopt:
+            await adopt_one(tx, web.services.ledger, key, actor=caller.actor, at=web.now, reason=_ADOPTED_FOR)
         await handing.hand_out(
             tx, web.services.key_desk, key.id, person, actor=caller.actor, at=web.now, crew=crew
         )

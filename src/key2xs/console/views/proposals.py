@@ -8,7 +8,7 @@ from uuid import UUID
 
 from key2xs.access import Permission, Principal, Proposal
 from key2xs.api.adopting import difference_of
-from key2xs.api.routes.governing import confirms
+from key2xs.api.routes.governing import confirms, may_see
 from key2xs.api.web import Web
 from key2xs.console.people import Alias, look_up
 from key2xs.console.words import CONFIRMED_BY, PROPOSALS, named
@@ -73,9 +73,10 @@ class ProposalLine:
 
 
 async def proposal_lines(tx: Connection, web: Web, reader: Principal) -> list[ProposalLine]:
-    """Return everything that waits for a second person, the first to expire first."""
+    """Return what waits for a second person and the reader may see, the first to expire first."""
     at = web.now
-    found = await web.access.proposals.list(tx, at, only_open=True)
+    every = await web.access.proposals.list(tx, at, only_open=True)
+    found = [each for each in every if may_see(reader, each)]
     lines = [await _proposed(tx, web, each, reader) for each in sorted(found, key=lambda p: p.expires_at)]
     if reader.may(Permission.POLICY_BUNDLE_READ):
         lines += [await _bundle(tx, web, each, reader) for each in waiting_bundles(await list_bundles(tx))]

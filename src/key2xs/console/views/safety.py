@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from key2xs.access import Permission, Principal
 from key2xs.console.people import Alias, People, look_up
@@ -204,8 +203,3 @@ async def _holds(tx: Connection, held: list[Lease], people: People, now: datetim
         )
         for lease in held
     ]
-
-
-def line_of(view: SafetyNow, grant: UUID) -> HoldLine | None:
-    """Return one hold of a view."""
-    return next((line for line in view.holds if line.lease.id == grant), None)

@@ -5,6 +5,7 @@ An attribute that is not announced is accepted, ignored and not stored: what Key
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 from scim2_models import Mutability, Schema, SchemaExtension, ScimPolicy, ScimProvider, ServiceProviderConfig
@@ -39,6 +40,7 @@ _SITE_ATTRIBUTES: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
+@cache  # what is announced is made into classes, which takes time and never changes
 def build_provider(profile: Profile = Profile.SITE) -> ScimProvider:
     """Describe the service.
 

@@ -9,7 +9,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict
 from key2xs.core.ids import KeyId
 from key2xs.core.sql import load_queries
-from key2xs.keys.port import ProgrammingState
+from key2xs.keys.port import KeyKind, ProgrammingState
 from key2xs.keys.program import EMPTY_PROGRAM, Program
 from key2xs.keys.types import StoredKey
 from key2xs.keys.wire import program_json, program_of
@@ -20,7 +20,21 @@ _KEYS = load_queries("key2xs.keys")
 
 
 _NOT_READ: Final = "it was not read yet"
+_IN_CYLINDERS: Final = "what it opens is listed in the cylinders; such a key is watched and never written"
+_HIDDEN: Final = "it holds something that our user there cannot see"
 _ON_ITS_WAY: Final = "its program is still on its way; it is adopted when the key has acknowledged it"
+
+
+class StillCarries(Conflict):
+    """The key still carries rights from before Key2XS: it is adopted first, knowingly."""
+
+    def __init__(self, key: StoredKey) -> None:
+        """Say so of `key`."""
+        super().__init__(
+            f"key {key.stamp} still carries rights from before Key2XS; adopt it first: "
+            "it then keeps them, and they are shown and counted"
+        )
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +47,14 @@ class Adopted:
 
 
 async def adopt(
-    tx: Connection, ledger: Ledger, keys: Sequence[KeyId], *, actor: str, at: datetime, run: str = ""
+    tx: Connection,
+    ledger: Ledger,
+    keys: Sequence[KeyId],
+    *,
+    actor: str,
+    at: datetime,
+    run: str = "",
+    reason: str = "",
 ) -> list[Adopted]:
     """Adopt keys with what they hold; a key that cannot be adopted now is left alone and said why.
 
@@ -44,7 +65,7 @@ async def adopt(
     rows = await tx.fetch(_SQL["adoptable"], ids)
     outcomes = {row["id"]: why_not(row) for row in rows}
     taken = [(row, _held(row["reading"])) for row in rows if not outcomes[row["id"]]]
-    numbers = await ledger.record_many(tx, [_entry(row, held, actor, at, run) for row, held in taken])
+    numbers = await ledger.record_many(tx, [_entry(row, held, actor, at, run, reason) for row, held in taken])
     wide = [(row["id"], held, entry) for (row, held), entry in zip(taken, numbers, strict=True)]
     if wide:
         key_ids, entries = [key for key, _, _ in wide], [entry for _, _, entry in wide]
@@ -59,13 +80,15 @@ async def adopt(
     return [Adopted(KeyId(key), held_of.get(key, 0), why) for key, why in outcomes.items()]
 
 
-async def adopt_one(tx: Connection, ledger: Ledger, key: StoredKey, *, actor: str, at: datetime) -> int:
+async def adopt_one(
+    tx: Connection, ledger: Ledger, key: StoredKey, *, actor: str, at: datetime, reason: str = ""
+) -> int:
     """Adopt one key, on somebody's word; returns how many rights it keeps.
 
     Raises:
         Conflict: it cannot be adopted now; says why.
     """
-    done = (await adopt(tx, ledger, [key.id], actor=actor, at=at))[0]
+    done = (await adopt(tx, ledger, [key.id], actor=actor, at=at, reason=reason))[0]
     if done.why:
         message = f"key {key.stamp} cannot be adopted: {done.why}"
         raise Conflict(message)
@@ -80,7 +103,8 @@ async def adopt_at_desk(tx: Connection, key: StoredKey, at: datetime, entry: int
     as it is.
 
     Raises:
-        Conflict: the key still carries rights from before.
+        StillCarries: it holds rights from before.
+        Conflict: nobody can say what it holds, so it cannot be adopted at all.
     """
     row = (await tx.fetch(_SQL["adoptable"], [key.id]))[0]
     reading = row["reading"]
@@ -88,12 +112,11 @@ async def adopt_at_desk(tx: Connection, key: StoredKey, at: datetime, entry: int
         await tx.execute(_SQL["adopt_when_empty"], key.id, True, entry)
     elif opens_nothing(reading):
         await tx.execute(_KEYS["adopt_key"], key.id, at, entry)
-    elif not key.emergency:
-        message = (
-            f"key {key.stamp} still carries rights from before Key2XS; adopt it first: "
-            "it then keeps them, and they are shown and counted"
-        )
+    elif not key.emergency and not reading["outside_visible"]:
+        message = f"key {key.stamp} is not handed out here, because it cannot be adopted: {why_not(row)}"
         raise Conflict(message)
+    elif not key.emergency:
+        raise StillCarries(key)
 
 
 async def adopt_if_waiting(tx: Connection, ledger: Ledger, key: StoredKey, at: datetime) -> bool:
@@ -126,7 +149,7 @@ def why_not(row: Any) -> str:
     if reading is None or "planned" not in reading:
         return _NOT_READ
     if not reading["outside_visible"]:
-        return "it holds something that our user there cannot see"
+        return _IN_CYLINDERS if row["kind"] == KeyKind.NORMAL else _HIDDEN
     if not _is_settled(reading):
         return _ON_ITS_WAY
     return ""
@@ -157,7 +180,7 @@ def _held(reading: dict[str, Any]) -> Program:
     return EMPTY_PROGRAM if held.opens_nothing else held
 
 
-def _entry(row: Any, held: Program, actor: str, at: datetime, run: str) -> Entry:
+def _entry(row: Any, held: Program, actor: str, at: datetime, run: str, reason: str) -> Entry:
     return Entry(
         kind="keys:adoption:take",
         occurred_at=at,
@@ -169,5 +192,9 @@ def _entry(row: Any, held: Program, actor: str, at: datetime, run: str) -> Entry
             *((f"adoption:{run}",) if run else ()),
         ),
         heads=(f"standing:{row['id']}", f"target:{row['id']}"),
-        body={"stamp": row["stamp"], "kept": program_json(held)},
+        body={
+            "stamp": row["stamp"],
+            "kept": program_json(held),
+            **({"reason": reason} if reason else {}),
+        },
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from key2xs.core.database import Connection, Database
@@ -44,6 +45,7 @@ class AdoptionLoop:
     """Takes adoption runs further, a batch a step."""
 
     name = "adoption"
+    heeds: Final = ("keys:adoption", "keys:system", "keys:brake", "plant:zone")
 
     def __init__(self, database: Database, runs: AdoptionRuns, batch: int) -> None:
         """Adopt `batch` keys in one transaction."""

@@ -32,11 +32,6 @@ WHERE key_id = $1 AND right_id = ANY($2::text[]) AND ended_at IS NULL
 -- All rights that a key has or had from before.
 SELECT right_id, since, ended_at, why FROM key_standing WHERE key_id = $1 ORDER BY right_id, since
 
--- name: written_by_us
--- Rights that we ever wrote to a key.
-SELECT DISTINCT jsonb_array_elements_text(program -> 'rights') AS right_id
-FROM key_program WHERE key_id = $1 AND origin = 'ours'
-
 -- name: places_version
 -- Rises when a cylinder's place or a zone's mode changes.
 SELECT version FROM plant_places_version
@@ -48,8 +43,8 @@ FROM plant_places AS place JOIN key_system AS system ON system.vendor = place.ve
 
 -- name: adoptable
 -- Keys with what was read of them last, in order.
-SELECT key.id, key.stamp, key.external_id, key.emergency, key.deleted, key.adopted_at, key.blocked_at, key.system_id,
-    target.id AS target_id, target.reading, target.generation
+SELECT key.id, key.stamp, key.external_id, key.kind, key.emergency, key.deleted, key.adopted_at, key.blocked_at,
+    key.system_id, target.id AS target_id, target.reading, target.generation
 FROM key_key AS key LEFT JOIN key_target AS target ON target.key_id = key.id
 WHERE key.id = ANY($1::uuid[]) ORDER BY key.id
 
@@ -120,11 +115,6 @@ FROM key_system AS system LEFT JOIN key_brake AS brake ON brake.system_id = syst
 -- Every key of a system is looked at again.
 UPDATE key_work AS work SET next_at = least(work.next_at, $2), marks = work.marks + 1
 FROM key_target AS target WHERE target.id = work.target_id AND target.system_id = $1 AND target.problem IS NOT NULL
-
--- name: mark_keys
--- These keys are looked at again.
-UPDATE key_work AS work SET next_at = least(work.next_at, $2), marks = work.marks + 1
-FROM key_target AS target WHERE target.id = work.target_id AND target.key_id = ANY($1::uuid[])
 
 -- name: rights_version
 -- Rises with every change of the system's rights.
@@ -315,18 +305,21 @@ SELECT (SELECT min(inventory_at) FROM key_system) AS as_of,
 FROM key_key AS key LEFT JOIN key_target AS target ON target.key_id = key.id
 
 -- name: holders
--- Every key that somebody was handed, with how many locks it opens.
+-- Every key that somebody was handed, with how many locks it opens; no number where nobody can say.
 SELECT key.stamp AS key, system.name AS system, custody.person_id, lower(custody.during) AS since,
-    (SELECT count(*) FROM key_may_open WHERE key_id = key.id AND gone_at = 'infinity')::int AS locks
+    CASE WHEN target.reading -> 'outside_visible' = 'true' THEN
+        (SELECT count(*) FROM key_may_open WHERE key_id = key.id AND gone_at = 'infinity')::int END AS locks
 FROM key_custody AS custody JOIN key_key AS key ON key.id = custody.key_id
-JOIN key_system AS system ON system.id = key.system_id
+JOIN key_system AS system ON system.id = key.system_id LEFT JOIN key_target AS target ON target.key_id = key.id
 WHERE upper_inf(custody.known) AND custody.during @> $1::timestamptz AND NOT key.deleted ORDER BY key.stamp, system.name
 
 -- name: without_holder
--- Keys in use that nobody was handed, as far as we know.
+-- Keys in use that nobody was handed, as far as we know; no number of locks where nobody can say.
 SELECT key.stamp AS key, system.name AS system, key.kind, key.vendor_held AS vendor_says_out,
-    key.adopted_at IS NOT NULL AS adopted, coalesce(opens.locks, 0)::int AS locks
+    key.adopted_at IS NOT NULL AS adopted,
+    CASE WHEN target.reading -> 'outside_visible' = 'true' THEN coalesce(opens.locks, 0)::int END AS locks
 FROM key_key AS key JOIN key_system AS system ON system.id = key.system_id
+LEFT JOIN key_target AS target ON target.key_id = key.id
 LEFT JOIN (SELECT key_id, count(*) AS locks FROM key_may_open WHERE gone_at = 'infinity' GROUP BY key_id) AS opens
     ON opens.key_id = key.id
 WHERE NOT key.deleted AND NOT EXISTS (
@@ -336,13 +329,13 @@ ORDER BY coalesce(opens.locks, 0) DESC, key.stamp, system.name
 
 -- name: carried_rights
 -- Which rights each key carries by what was read last.
-SELECT key.id AS key_id, system.name AS system, jsonb_array_elements_text(target.reading #> '{planned,rights}') AS right_id
+SELECT key.id AS key_id, key.system_id, system.name AS system, jsonb_array_elements_text(target.reading #> '{planned,rights}') AS right_id
 FROM key_target AS target JOIN key_key AS key ON key.id = target.key_id JOIN key_system AS system ON system.id = key.system_id
 WHERE NOT key.deleted AND jsonb_typeof(target.reading #> '{planned,rights}') = 'array'
 
 -- name: all_rights
 -- All rights with their locks.
-SELECT external_id AS right_id, name, locks FROM key_right
+SELECT system_id, external_id AS right_id, name, locks FROM key_right
 
 -- name: last_openings
 -- When each key last opened each lock.
@@ -366,16 +359,21 @@ WHERE NOT EXISTS (SELECT 1 FROM key_lock AS lock JOIN key_system AS system ON sy
 ORDER BY place.area, place.marking
 
 -- name: no_bound
--- Keys of which nobody can say until when they open, and why.
+-- Keys of which nobody can say until when they open, and why; no number of locks where nobody can say what they open.
 SELECT key.stamp AS key, system.name AS system, key.kind, max(opener.person_id::text) AS holder,
-    count(opener.cylinder_id)::int AS locks,
-    CASE WHEN target.reading IS NULL THEN 'it was not read yet' ELSE 'nothing ends what it opens by itself' END AS why
+    CASE WHEN seen.all_of_it THEN count(opener.cylinder_id)::int END AS locks,
+    CASE WHEN target.reading IS NULL THEN 'it was not read yet'
+        WHEN seen.all_of_it THEN 'nothing ends what it opens by itself'
+        WHEN key.kind = 'normal' THEN 'what it opens is listed in the cylinders, which nobody reads'
+        ELSE 'it holds something that our user there cannot see' END AS why
 FROM key_key AS key JOIN key_system AS system ON system.id = key.system_id
 LEFT JOIN key_target AS target ON target.key_id = key.id
 LEFT JOIN key_may_open AS opener ON opener.key_id = key.id AND opener.gone_at = 'infinity'
     AND opener.kind = 'no_bound' AND opener.exposed_until > $1
-WHERE NOT key.deleted AND (opener.key_id IS NOT NULL OR target.reading IS NULL)
-GROUP BY key.id, system.name, target.reading IS NULL ORDER BY count(opener.cylinder_id) DESC, key.stamp, system.name
+CROSS JOIN LATERAL (SELECT coalesce(target.reading -> 'outside_visible' = 'true', false) AS all_of_it) AS seen
+WHERE NOT key.deleted AND (opener.key_id IS NOT NULL OR NOT seen.all_of_it)
+GROUP BY key.id, system.name, target.reading IS NULL, seen.all_of_it
+ORDER BY CASE WHEN seen.all_of_it THEN count(opener.cylinder_id) END DESC NULLS FIRST, key.stamp, system.name
 
 -- name: stamps_twice
 -- Stamps that stand on several keys.
@@ -384,15 +382,21 @@ FROM key_key AS key JOIN key_system AS system ON system.id = key.system_id
 WHERE NOT key.deleted GROUP BY lower(key.stamp) HAVING count(*) > 1 ORDER BY min(key.stamp)
 
 -- name: lock_visits
--- Each lock with whether a writable right is planned for it and programmed into it, by area.
+-- Each lock with whether a writable right is planned for it and programmed into it, by area; and whether its system has
+-- keys that are listed in the locks themselves.
+WITH lists_keys AS MATERIALIZED (
+    SELECT DISTINCT system_id FROM key_key WHERE kind = 'normal' AND NOT deleted
+)
 SELECT lock.marking AS lock, system.name AS system, system.vendor, lock.external_id AS vendor_id, place.area,
-    place.access_point, place.zone, lock.rights && writable.rights AS planned,
-    CASE WHEN lock.programmed IS NULL THEN NULL ELSE lock.programmed && writable.rights END AS programmed
+    place.access_point, place.zone,
+    EXISTS (SELECT 1 FROM key_right AS vendor_right WHERE vendor_right.system_id = lock.system_id AND vendor_right.writable
+        AND vendor_right.external_id = ANY(lock.rights)) AS planned,
+    CASE WHEN lock.programmed IS NOT NULL THEN EXISTS (SELECT 1 FROM key_right AS vendor_right
+        WHERE vendor_right.system_id = lock.system_id AND vendor_right.writable
+        AND vendor_right.external_id = ANY(lock.programmed)) END AS programmed,
+    lists_keys.system_id IS NOT NULL AS lists_keys
 FROM key_lock AS lock JOIN key_system AS system ON system.id = lock.system_id
-JOIN (SELECT system.id AS system_id, coalesce(array_agg(vendor_right.external_id)
-        FILTER (WHERE vendor_right.writable), '{}') AS rights
-    FROM key_system AS system LEFT JOIN key_right AS vendor_right ON vendor_right.system_id = system.id
-    GROUP BY system.id) AS writable ON writable.system_id = system.id
+LEFT JOIN lists_keys ON lists_keys.system_id = lock.system_id
 LEFT JOIN plant_places AS place ON place.vendor = system.vendor AND place.external_id = lock.external_id
 ORDER BY place.area NULLS LAST, lock.marking
 
@@ -410,12 +414,14 @@ ORDER BY coalesce(target.accepted_at, target.asked_at), key.stamp
 
 -- name: cylinder_tasks
 -- Cylinders that a programming key must be put into.
-SELECT coalesce(lock.marking, visit.lock_external_id) AS lock, place.area, place.access_point, key.stamp AS key, visit.state
+SELECT coalesce(lock.marking, visit.lock_external_id) AS lock, place.area, place.access_point, key.stamp AS key, visit.state,
+    visit.kind
 FROM key_block_visit AS visit JOIN key_key AS key ON key.id = visit.key_id
 JOIN key_system AS system ON system.id = visit.system_id
 LEFT JOIN key_lock AS lock ON lock.system_id = visit.system_id AND lock.external_id = visit.lock_external_id
 LEFT JOIN plant_places AS place ON place.vendor = system.vendor AND place.external_id = visit.lock_external_id
-WHERE visit.state <> 'done' AND key.blocked_at IS NOT NULL ORDER BY place.area NULLS LAST, 1, key.stamp
+WHERE visit.state <> 'done' AND key.blocked_at IS NOT NULL
+  AND (visit.kind = 'unblock') = (key.unblock_asked_at IS NOT NULL) ORDER BY place.area NULLS LAST, 1, key.stamp
 
 -- name: markings
 -- What is printed on the locks of a system.
@@ -438,16 +444,23 @@ INSERT INTO key_first_difference (id, zone_id, mode, at, digest, lines, entry) V
 SELECT lines FROM key_first_difference WHERE id = $1
 
 -- name: zone_readiness
--- Each zone with what is known of its locks and of the keys that open there.
-SELECT place.zone_id, place.zone, place.mode, count(*)::int AS cylinders,
-    count(lock.external_id)::int AS listed,
-    count(*) FILTER (WHERE system.vendor = 'cliq' OR CASE WHEN lock.programmed IS NULL THEN lock.rights && writable.rights
-        ELSE lock.programmed && writable.rights END)::int AS ready
+-- Each zone with what is known of its locks and of the keys that open there. A lock counts once, however many systems of
+-- its make are connected.
+WITH lists_keys AS MATERIALIZED (
+    SELECT DISTINCT system_id FROM key_key WHERE kind = 'normal' AND NOT deleted
+), known AS MATERIALIZED (
+    SELECT DISTINCT ON (system.vendor, lock.external_id) system.vendor, lock.external_id,
+        CASE WHEN system.vendor = 'cliq' THEN lists_keys.system_id IS NULL
+            ELSE EXISTS (SELECT 1 FROM key_right AS vendor_right WHERE vendor_right.system_id = lock.system_id
+                AND vendor_right.writable AND vendor_right.external_id = ANY(coalesce(lock.programmed, lock.rights)))
+            END AS ready
+    FROM key_lock AS lock JOIN key_system AS system ON system.id = lock.system_id
+    LEFT JOIN lists_keys ON lists_keys.system_id = system.id ORDER BY system.vendor, lock.external_id, system.name
+)
+SELECT place.zone_id, place.zone, place.mode, count(*)::int AS cylinders, count(known.external_id)::int AS listed,
+    count(*) FILTER (WHERE known.ready)::int AS ready
 FROM plant_places AS place
-LEFT JOIN key_system AS system ON system.vendor = place.vendor
-LEFT JOIN key_lock AS lock ON lock.system_id = system.id AND lock.external_id = place.external_id
-LEFT JOIN (SELECT vendor_right.system_id, array_agg(vendor_right.external_id) AS rights FROM key_right AS vendor_right
-    WHERE vendor_right.writable GROUP BY vendor_right.system_id) AS writable ON writable.system_id = system.id
+LEFT JOIN known ON known.vendor = place.vendor AND known.external_id = place.external_id
 GROUP BY place.zone_id, place.zone, place.mode ORDER BY place.zone
 
 -- name: zone_keys

@@ -113,7 +113,14 @@ class Rollouts:
         self._ledger = ledger
 
     async def plan(
-        self, tx: Connection, *, starts_on: date, pilot: Collection[ZoneId], actor: str, at: datetime
+        self,
+        tx: Connection,
+        *,
+        starts_on: date,
+        pilot: Collection[ZoneId],
+        actor: str,
+        at: datetime,
+        reason: str = "",
     ) -> None:
         """Say on which day the roll-out begins and which zones are the pilot.
 
@@ -123,6 +130,7 @@ class Rollouts:
         known = {row["zone_id"] for row in await tx.fetch(_SQL["zone_readiness"])}
         if strange := set(pilot) - known:
             raise InvalidInput("pilot", f"there is no lock in zone {min(map(str, strange))}")
+        why = {"reason": reason} if reason else {}
         entry = await self._ledger.record(
             tx,
             Entry(
@@ -132,7 +140,11 @@ class Rollouts:
                 actor=actor,
                 subjects=tuple(f"zone:{zone}" for zone in sorted(pilot))[:15],
                 heads=("rollout:site",),
-                body={"starts_on": starts_on.isoformat(), "pilot": [str(zone) for zone in sorted(pilot)]},
+                body={
+                    "starts_on": starts_on.isoformat(),
+                    "pilot": [str(zone) for zone in sorted(pilot)],
+                    **why,
+                },
             ),
         )
         await tx.execute(_SQL["put_rollout"], starts_on, sorted(pilot), entry)

@@ -4,13 +4,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from key2xs.core.database import Connection
 from key2xs.core.sql import load_queries
 from key2xs.identity.headcount import who_left
 
 _SQL = load_queries("key2xs.keys.adoption")
+_Right: TypeAlias = tuple[Any, str]
+"""A right by the id of its key system, and its own there."""
 
 LISTS: Final[Mapping[str, tuple[str, ...]]] = {
     "keys_without_holder": ("key", "system", "kind", "vendor_says_out", "adopted", "locks"),
@@ -21,7 +23,7 @@ LISTS: Final[Mapping[str, tuple[str, ...]]] = {
     "keys_no_bound": ("key", "system", "kind", "holder", "locks", "why"),
     "stamps_twice": ("key", "systems", "keys"),
 }
-"""The lists of the report and the columns of each."""
+"""The lists of the report and the columns of each. `locks` is empty where nobody can say what a key opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +85,33 @@ async def inventory_report(tx: Connection, at: datetime, *, unused_days: int) ->
 
 async def _unused(tx: Connection, since: datetime) -> list[dict[str, Any]]:
     """List rights that keys carry and no key opened anything with since an instant."""
-    carried: dict[Any, set[str]] = defaultdict(set)
-    keys: dict[tuple[str, str], int] = defaultdict(int)
+    carried: dict[Any, set[_Right]] = defaultdict(set)
+    keys: dict[_Right, int] = defaultdict(int)
+    systems: dict[Any, str] = {}
     for row in await tx.fetch(_SQL["carried_rights"]):
-        carried[row["key_id"]].add(row["right_id"])
-        keys[row["system"], row["right_id"]] += 1
-    rights = await tx.fetch(_SQL["all_rights"])
-    by_id = {row["right_id"]: row for row in rights}
-    locks = {row["right_id"]: frozenset(row["locks"]) for row in rights}
-    last: dict[str, datetime] = {}
+        right = (row["system_id"], row["right_id"])
+        carried[row["key_id"]].add(right)
+        keys[right] += 1
+        systems[row["system_id"]] = row["system"]
+    # Two systems of one make may call different rights the same.
+    rights = {(row["system_id"], row["right_id"]): row for row in await tx.fetch(_SQL["all_rights"])}
+    locks = {right: frozenset(row["locks"]) for right, row in rights.items()}
+    last: dict[_Right, datetime] = {}
     for row in await tx.fetch(_SQL["last_openings"]):
         for right in carried.get(row["key_id"], ()):
             if row["lock"] in locks.get(right, ()) and row["at"] > last.get(right, _NEVER):
                 last[right] = row["at"]
     return [
         {
-            "right": by_id[right]["name"] if right in by_id else right,
-            "system": system,
+            "right": rights[right]["name"] if right in rights else right[1],
+            "system": systems[right[0]],
             "keys": number,
             "locks": len(locks.get(right, ())),
             "last_used": last.get(right),
         }
-        for (system, right), number in sorted(keys.items(), key=lambda item: (-item[1], item[0]))
+        for right, number in sorted(
+            keys.items(), key=lambda item: (-item[1], systems[item[0][0]], item[0][1])
+        )
         if last.get(right, _NEVER) < since
     ]
 

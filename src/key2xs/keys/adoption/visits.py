@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from key2xs.core.database import Connection
 from key2xs.core.ids import KeyId, PersonId
@@ -12,7 +12,9 @@ from key2xs.keys.port import KeyKind
 
 _SQL = load_queries("key2xs.keys.adoption")
 
-LockVisit: TypeAlias = Literal["right_missing", "to_program", "done", "done_by_plan", "none_needed"]
+LockVisit: TypeAlias = Literal[
+    "right_missing", "to_program", "lists_keys", "done", "done_by_plan", "none_needed"
+]
 OverTheAir: TypeAlias = Callable[[str, KeyKind], bool]
 """Tells of a key system by name whether keys of a kind are updated without anybody carrying them."""
 
@@ -23,7 +25,8 @@ class LockLine:
 
     `state`: a right that may be written must be added to it by an administrator (*right_missing*), the lock must be
     programmed with it (*to_program*), it is in the lock (*done*), it is planned and the vendor does not say whether
-    it is in the lock (*done_by_plan*), or this make needs no visit.
+    it is in the lock (*done_by_plan*), keys of the system are listed in its locks and nobody reads in which
+    (*lists_keys*: it needs a visit if it lists one), or this make needs no visit.
     """
 
     lock: str
@@ -62,6 +65,8 @@ class CylinderTask:
     access_point: str | None
     key: str
     state: str
+    kind: str
+    """*block*, or *unblock* for a found key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ async def visits(tx: Connection, over_the_air: OverTheAir) -> Visits:
     locks = [
         LockLine(
             row["lock"], row["system"], row["vendor_id"], row["area"], row["access_point"], row["zone"],
-            _state(row["vendor"], row["planned"], row["programmed"]),
+            _state(row),
         )
         for row in await tx.fetch(_SQL["lock_visits"])
     ]  # fmt: skip
@@ -99,11 +104,12 @@ async def visits(tx: Connection, over_the_air: OverTheAir) -> Visits:
     return Visits(locks, keys, tasks)
 
 
-def _state(vendor: str, planned: bool, programmed: bool | None) -> LockVisit:  # noqa: FBT001 - read from a row
-    if vendor == "cliq":
-        return "none_needed"  # its keys carry the list of cylinders; the cylinders stay as they are
-    if not planned:
+def _state(row: Any) -> LockVisit:
+    if row["vendor"] == "cliq":
+        # Dynamic and Connect keys carry the list of cylinders; a normal key stands in the lists of the cylinders.
+        return "lists_keys" if row["lists_keys"] else "none_needed"
+    if not row["planned"]:
         return "right_missing"
-    if programmed is None:
+    if row["programmed"] is None:
         return "done_by_plan"
-    return "done" if programmed else "to_program"
+    return "done" if row["programmed"] else "to_program"

@@ -101,6 +101,7 @@ class OverdueLoop:
     """Tells the log, once each, what becomes of a key that does not come back. It takes nothing away by itself."""
 
     name = "keys:overdue"
+    heeds: Final = ("keys:custody", "keys:key", "keys:cabinet")
 
     def __init__(
         self, database: Database, ledger: Ledger, settings: DeskSettings, *, batch: int = BATCH

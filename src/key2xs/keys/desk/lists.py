@@ -1,7 +1,5 @@
 """Keys that are out: by company or area, overdue or not, with how sure it is who has them."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +7,7 @@ from typing import Literal, TypeAlias
 
 import asyncpg
 
+from key2xs.core import spreadsheet
 from key2xs.core.database import Connection
 from key2xs.core.errors import NotFound
 from key2xs.core.ids import CylinderId, KeyId, PersonId
@@ -79,22 +78,19 @@ def grouped(lines: Sequence[OutLine], by: By) -> list[tuple[str, list[OutLine]]]
 
 def as_csv(lines: Sequence[OutLine], at: datetime) -> str:
     """Write the list as a file. People by id: names and numbers stay where they are."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(
+    return spreadsheet.as_csv(
         ["key", "kind", "person", "company", "crew", "crew_size", "since", "due_at", "overdue", "certainty",
-         "report", "areas", "as_of"]
-    )  # fmt: skip
-    for line in lines:
-        writer.writerow(
+         "report", "areas", "as_of"],
+        (
             [
-                _safe(line.key.stamp), line.key.kind, line.person_id, _safe(line.company or ""), _safe(line.crew or ""),
+                line.key.stamp, line.key.kind, line.person_id, line.company or "", line.crew or "",
                 line.crew_size or "", line.since.isoformat(), line.due_at.isoformat() if line.due_at else "",
                 "yes" if line.is_overdue(at) else "no", line.certainty, line.report or "",
                 " ".join(line.areas), at.isoformat(),
             ]
-        )  # fmt: skip
-    return out.getvalue()
+            for line in lines
+        ),
+    )  # fmt: skip
 
 
 async def keys_by_stamp(tx: Connection, stamp: str) -> list[tuple[StoredKey, str]]:
@@ -142,11 +138,6 @@ async def _areas(tx: Connection, keys: Sequence[KeyId], at: datetime) -> dict[Ke
         if area:
             found.setdefault(KeyId(row["key_id"]), set()).add(area)
     return {key: tuple(sorted(names)) for key, names in found.items()}
-
-
-def _safe(text: str) -> str:
-    """Keep a spreadsheet from taking a cell for a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 async def one_key(tx: Connection, stamp: str) -> StoredKey:

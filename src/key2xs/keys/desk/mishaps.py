@@ -1,4 +1,4 @@
-"""Lost, found, broken, repaired, replaced."""
+"""Lost, found, broken, repaired, replaced; and a found key that comes off the block list."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,11 +9,13 @@ from uuid import UUID
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput
 from key2xs.core.ids import KeyId, PersonId, new_id
+from key2xs.keys.adoption.standing import Standing
 from key2xs.keys.custody import CrewOf
 from key2xs.keys.types import StoredKey
+from key2xs.ledger import Ledger
 
 from .evidence import Handling
-from .parts import SQL, KeyDesk
+from .parts import SQL, Guard, KeyDesk
 
 ReportKind: TypeAlias = Literal["lost", "broken"]
 Block: TypeAlias = Callable[[Connection, StoredKey], Awaitable[None]]
@@ -34,15 +36,21 @@ class Report:
     reason: str
 
 
-async def open_report(tx: Connection, key_id: KeyId) -> Report | None:
+async def open_report(tx: Connection, key_id: KeyId, ledger: Ledger) -> Report | None:
     """Return the open report about a key, if any."""
     row = await tx.fetchrow(SQL["open_report"], key_id)
-    return _report(row) if row is not None else None
+    return await _report(row, ledger) if row is not None else None
 
 
-async def open_reports(tx: Connection) -> list[tuple[str, Report]]:
+async def was_replaced(tx: Connection, key_id: KeyId) -> bool:
+    """Tell whether another key took a key's place for good."""
+    row = await tx.fetchrow(SQL["out_of_use"], key_id)
+    return row is not None and row["ended_at"] is not None
+
+
+async def open_reports(tx: Connection, ledger: Ledger) -> list[tuple[str, Report]]:
     """Return all open reports with the keys' stamps, the newest first."""
-    return [(row["stamp"], _report(row)) for row in await tx.fetch(SQL["open_reports"])]
+    return [(row["stamp"], await _report(row, ledger)) for row in await tx.fetch(SQL["open_reports"])]
 
 
 async def report_lost(
@@ -78,7 +86,7 @@ async def report_lost(
     if since is not None and since > at:
         raise InvalidInput("since", "lies ahead")
     key = await _report_new(tx, desk, key_id, "lost", since or at, reason=reason, actor=actor, at=at)
-    if not key.emergency and key.blocked_at is None:
+    if not key.emergency and (key.blocked_at is None or key.unblock_asked_at is not None):
         await (block or _block_now(desk, reason, actor, at))(tx, key)
     return await desk.registry.get_key(tx, key_id)
 
@@ -106,10 +114,12 @@ async def end_report(
     reason: str,
     actor: str,
     at: datetime,
+    stays: bool = False,
 ) -> StoredKey:
     """Say that a lost key was found, or a broken one works again: it lies at the desk now, with nothing on it.
 
-    A block stays: what locks were told once cannot be taken back from here. Hand out another key, or replace it.
+    A block stays until two people lift it (`ask_unblock`), or another key takes its place. With `stays` the key goes
+    back to whoever has it: a safety rule keeps something that only this key carries.
 
     Raises:
         NotFound: there is no such key.
@@ -117,18 +127,45 @@ async def end_report(
     """
     await desk.ledger.lock_heads(tx, [f"key:{key_id}"])
     key = await desk.registry.get_key(tx, key_id)
-    report = await open_report(tx, key_id)
+    report = await open_report(tx, key_id, desk.ledger)
     if report is None or report.kind != _ENDS[ended_as]:
         message = f"key {key.stamp} is not reported {_ENDS[ended_as]}"
         raise Conflict(message)
     entry = await desk.custody.tell(tx, f"keys:custody:{ended_as}", key, actor=actor, at=at, reason=reason)
     await tx.execute(SQL["end_report"], report.id, at, ended_as, None, entry)
-    await _back_to_desk(tx, desk, key, actor=actor, at=at, reason=ended_as)
+    if stays:
+        await desk.kill.narrow_key(tx, key_id, at)
+    else:
+        await _back_to_desk(tx, desk, key, actor=actor, at=at, reason=ended_as)
     return await desk.registry.get_key(tx, key_id)
 
 
+async def ask_unblock(
+    tx: Connection, desk: KeyDesk, key_id: KeyId, *, reason: str, actor: str, at: datetime
+) -> StoredKey:
+    """Let a found key come off the block list; what it kept from before Key2XS ends, so nothing comes back (P7).
+
+    Raises:
+        NotFound: there is no such key.
+        Conflict: it is not blocked, not found yet, not at the desk, or out of use.
+        NarrowOnly: nothing may widen at the moment.
+    """
+    key = await desk.custody.ask_unblock(tx, key_id, reason=reason, actor=actor, at=at)
+    await Standing(desk.ledger).end(tx, key, reason=reason, actor=actor, at=at)
+    await desk.kill.narrow_key(tx, key_id, at)
+    return key
+
+
 async def replace(
-    tx: Connection, desk: KeyDesk, old_id: KeyId, new_key_id: KeyId, *, reason: str, actor: str, at: datetime
+    tx: Connection,
+    desk: KeyDesk,
+    old_id: KeyId,
+    new_key_id: KeyId,
+    *,
+    reason: str,
+    actor: str,
+    at: datetime,
+    guard: Guard | None = None,
 ) -> PersonId | None:
     """Let a new key take a lost or broken one's place; returns who has it now.
 
@@ -137,17 +174,20 @@ async def replace(
 
     Raises:
         NotFound: there is no such key.
-        Conflict: the old one is not reported, or the new one is not at hand and fit for use.
+        Conflict: the old one is not reported, the new one is not at hand and fit for use, or a safety rule keeps on
+            the old one what the new one, of another key system, cannot carry.
         InvalidInput: a key cannot take its own place.
     """
     if old_id == new_key_id:
         raise InvalidInput("by", "a key cannot take its own place")
     await desk.ledger.lock_heads(tx, [f"key:{old_id}", f"key:{new_key_id}"])
     old, new = await desk.registry.get_key(tx, old_id), await desk.registry.get_key(tx, new_key_id)
-    report = await open_report(tx, old_id)
+    report = await open_report(tx, old_id, desk.ledger)
     if report is None:
         message = f"key {old.stamp} is neither reported lost nor broken; report it first"
         raise Conflict(message)
+    if guard is not None and new.system_id != old.system_id:
+        await guard(tx, old, at)
     held = await _held_for(tx, old_id, at) or await _last_crew(tx, old_id, report.told_at)
     entry = await desk.custody.tell(
         tx, "keys:custody:replace", old, actor=actor, at=at, reason=reason, by=new.stamp, also=(new.subject,)
@@ -191,7 +231,8 @@ async def _report_new(
     entry = await desk.custody.tell(
         tx, f"keys:custody:{kind}", key, actor=actor, at=at, reason=reason, since=since.isoformat()
     )
-    await tx.execute(SQL["insert_report"], new_id(), key_id, kind, since, at, reason, entry)
+    words = await desk.ledger.seal_words(actor, reason)
+    await tx.execute(SQL["insert_report"], new_id(), key_id, kind, since, at, words, entry)
     return key
 
 
@@ -231,5 +272,6 @@ async def _with_crew(tx: Connection, row: Any) -> tuple[PersonId, CrewOf | None,
     return PersonId(row["person_id"]), crew, row["due_at"]
 
 
-def _report(row: Any) -> Report:
-    return Report(row["id"], KeyId(row["key_id"]), row["kind"], row["since"], row["told_at"], row["reason"])
+async def _report(row: Any, ledger: Ledger) -> Report:
+    reason = await ledger.read_words(row["reason"])
+    return Report(row["id"], KeyId(row["key_id"]), row["kind"], row["since"], row["told_at"], reason)

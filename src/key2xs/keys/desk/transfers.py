@@ -1,9 +1,9 @@
 """From hand to hand: one key, or all keys of an outgoing team at the change of shifts."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final
 
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
@@ -14,14 +14,11 @@ from key2xs.keys.types import StoredKey
 
 from .due import usual_due
 from .handing import require_person
-from .parts import KeyDesk
+from .parts import Guard, KeyDesk
 
 OVERLAP: Final = timedelta(hours=1)
 """Teams overlap and run late: who came on duty in the last hour, or comes in the next, is the next team."""
 MOST_LINES: Final = 500
-
-Guard: TypeAlias = Callable[[Connection, StoredKey, datetime], Awaitable[None]]
-"""Raises `Conflict` where a safety rule keeps a key with its holder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ Kind: TypeAlias = Literal[
 KINDS: Final = frozenset(get_args(Kind))
 ABOUT_ITEMS: Final = frozenset(kind for kind in KINDS if kind.startswith("item_"))
 TAKEN: Final = frozenset({"item_taken", "item_removed_outside_schedule"})
+ALARMS: Final = frozenset({"door_forced", "item_removed_outside_schedule"})
 RETURNED: Final = frozenset({"item_returned", "item_returned_by_other"})
 COLUMNS: Final = ("event_id", "event", "time", "cabinet", "slot", "item", "person")
 MOST: Final = 500  # events in one message

@@ -1,7 +1,5 @@
 """Cabinets by file: what they saw, and who may take which key when."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +9,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput
 from key2xs.core.imports import ROW_LIMIT, ImportReport, Row
 from key2xs.core.outside import CabinetSource
+from key2xs.core.spreadsheet import as_csv
 from key2xs.core.sql import load_queries
 from key2xs.grants.reads import leases_ending_before
 from key2xs.keys.desk.handing import why_no_key
@@ -104,9 +103,7 @@ async def may_take(tx: Connection, desk: KeyDesk, source: CabinetSource, cabinet
     refused = {
         person for person in {lease.person_id for lease in grants} if await why_no_key(tx, desk, person, at)
     }
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(["cabinet", "slot", "item", "person", "from", "until", "because", "as_of"])
+    rows: list[list[object]] = []
     for lease in sorted(grants, key=lambda each: (each.person_id, each.starts_at, each.id)):
         here = {system for cylinder in lease.cylinders for system in systems.get(cylinder, ())}
         if lease.person_id in refused:
@@ -114,8 +111,8 @@ async def may_take(tx: Connection, desk: KeyDesk, source: CabinetSource, cabinet
         for key, place in keys:
             if key.system_id in here:
                 until = min(lease.ends_at, at + AHEAD)
-                writer.writerow(
+                rows.append(
                     [cabinet, place.partition("/")[2], key.stamp, f"person:{lease.person_id}",
                      max(lease.starts_at, at).isoformat(), until.isoformat(), lease.basis_kind, at.isoformat()]
                 )  # fmt: skip
-    return out.getvalue()
+    return as_csv(["cabinet", "slot", "item", "person", "from", "until", "because", "as_of"], rows)
