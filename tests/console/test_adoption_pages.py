@@ -64,6 +64,20 @@ async def test_a_zone_is_switched_by_two_people_who_see_what_would_change(databa
         assert "enforce" in (await first.page("/rollout")).html
 
 
+async def test_one_key_is_adopted_on_its_page_with_a_reason(databases: DatabaseServer) -> None:
+    async with served(databases, adopted=False) as (legacy, site):
+        leader = await _visitor(site, "shift_leader")
+        page = await leader.page("/keys/K001")
+        assert "/keys/K001/adopt" in page.links
+        form = await leader.page("/keys/K001/adopt")
+        await leader.submit(form, "/keys/K001/adopt", reason="")
+        assert (await legacy.key("K001")).adopted_at is None
+        answer = await leader.submit(form, "/keys/K001/adopt", reason="the pump house goes first")
+        assert answer.headers["location"] == "/keys/K001?done=key-adopt"
+        assert (await legacy.key("K001")).adopted_at is not None
+        assert "/keys/K001/adopt" not in (await leader.page("/keys/K001")).links
+
+
 async def test_a_key_with_old_rights_is_adopted_and_handed_out_at_the_desk_in_one_go(
     databases: DatabaseServer,
 ) -> None:

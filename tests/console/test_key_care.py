@@ -12,6 +12,7 @@ from .showcase import Showcase
     ("state", "offered"),
     [
         (KeyState(), {"lost", "broken"}),
+        (KeyState(not_adopted_because=""), {"lost", "broken", "adopt"}),
         (KeyState(is_out=True), {"transfer", "due", "lost", "broken"}),
         (KeyState(is_out=True, phone=True), {"due", "lost", "broken"}),
         (KeyState(is_out=True, reported="lost", blocked=True), {"found", "replace"}),

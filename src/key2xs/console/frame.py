@@ -37,6 +37,7 @@ DONE: Final[Mapping[str, str]] = {
     "blocked": "The key is blocked here, and the key system is being told. Below: until when it could still open.",
     "confirmed": "Confirmed and done. The page of a key says until when it could still open.",
     "handed-out": "Handed out. Access that its new holder has is being written to it.",
+    "key-adopt": "Adopted, with what it holds. It may be handed out now.",
     "key-broken": "Reported broken. The key lies at the desk.",
     "key-due": "The due time is set.",
     "key-found": "Found. The key lies at the desk with nothing on it.",

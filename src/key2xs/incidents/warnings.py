@@ -181,6 +181,9 @@ def subject_of(subject: str) -> str:
     return subject.partition("/")[0]
 
 
+_KINDS: Final = {"permits": "the permit system ", "keys": "the key system ", "siem": "the SIEM "}
+
+
 def _down(dependencies: Iterable[Dependency]) -> Iterable[tuple[tuple[str, str], _Wanted]]:
     for each in dependencies:
         # A permit system's silence is told by the work room, with an entry of its own; here it is shown.
@@ -188,7 +191,7 @@ def _down(dependencies: Iterable[Dependency]) -> Iterable[tuple[tuple[str, str],
             why = f": {each.why}" if each.why else ""
             yield (
                 ("dependency_down", f"dependency:{each.name.replace(':', '-')}"),
-                _Wanted(f"{each.label} is down{why}", None),
+                _Wanted(f"{_KINDS.get(each.kind, '')}{each.label} is down{why}", None),
             )
 
 

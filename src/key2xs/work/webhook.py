@@ -17,6 +17,7 @@ import msgspec
 from key2xs.core.clock import Clock
 from key2xs.core.database import Connection, Database
 from key2xs.core.outside import PermitSource
+from key2xs.core.pace import Pace
 from key2xs.core.settings import Settings
 
 from .desk import Desk
@@ -57,14 +58,6 @@ class Answer:
     outcome: Outcome | None = None
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """A pace: so many at once, so many a second after that."""
-
-    left: float
-    at: float
-
-
 class Webhook:
     """Receives permit events of all configured sources."""
 
@@ -84,7 +77,7 @@ class Webhook:
         self._schemes = dict(schemes or {})
         self._limit = min(BODY_LIMIT, settings.http.body_limit)
         self._burst = burst
-        self._buckets: dict[str, _Bucket] = {}
+        self._paces: dict[str, Pace] = {}
 
     async def receive(self, source: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Take in one POST. `headers` may be in any case; `body` is the bytes as they came."""
@@ -138,13 +131,9 @@ class Webhook:
     def _wait(self, source: str) -> float:
         """Return how many seconds a source must wait, 0 when it may go on."""
         now = self._clock.monotonic()
-        bucket = self._buckets.setdefault(source, _Bucket(self._burst, now))
-        bucket.left = min(float(self._burst), bucket.left + (now - bucket.at) * A_SECOND)
-        bucket.at = now
-        if bucket.left < 1:
-            return (1 - bucket.left) / A_SECOND
-        bucket.left -= 1
-        return 0.0
+        if source not in self._paces:
+            self._paces[source] = Pace.full(burst=self._burst, a_second=A_SECOND, at=now)
+        return self._paces[source].take(1, now)
 
 
 class _GlimpsePermit(msgspec.Struct, frozen=True):

@@ -7,13 +7,13 @@ means for a write that was on its way is `Unknown`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import httpx2
 
+from key2xs.connectors.turns import Turns
 from key2xs.core.clock import Clock
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
 from key2xs.keys.carriers import BlockVisit, ProgrammingKey, VisitState, place_visits
@@ -59,7 +59,10 @@ class CliqConnector:
         self._client = CliqClient(config, transport=transport)
         self._session = CliqSession(self._client, config, store, clock)
         self._system: tuple[datetime, wire.System] | None = None
-        self._one_at_a_time = asyncio.Lock()
+        turns = Turns(
+            lambda: self._client.writes_sent, limit=config.call_timeout, retry_after=config.retry_after
+        )
+        self._call = turns.turn
 
     # --- session -------------------------------------------------------------------------------------------
 
@@ -220,25 +223,6 @@ class CliqConnector:
         raise Refused(f"CLIQ keys carry no tags ({vendor_key})")
 
     # --- parts ---------------------------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _call(self, what: str) -> AsyncIterator[None]:
-        """Run one call of the port: alone, within its time limit, failing in one of four ways only.
-
-        Waiting for its turn counts, so that a call is over before a lease is.
-        """
-        wrote = False
-        try:
-            async with asyncio.timeout(self._config.call_timeout.total_seconds()), self._one_at_a_time:
-                before = self._client.writes_sent
-                try:
-                    yield
-                finally:
-                    wrote = self._client.writes_sent > before
-        except TimeoutError as err:
-            if wrote:
-                raise Unknown(f"{what}: out of time with a write on its way") from err
-            raise Retry(self._config.retry_after, f"{what}: out of time") from err
 
     async def _list_everything(self) -> Inventory:
         async with self._call("read the system"):

@@ -28,7 +28,7 @@ class IloqConfig:
         trusted_hosts: hosts beside the configured one (and its sisters under the same domain) to which the
             vendor may send us.
         request_timeout: one HTTP request; call_timeout: one call of the port, all requests together. A lease has to
-            last longer than `call_timeout`.
+            last longer than `call_timeout`. listing_timeout: the whole inventory, four requests a lock.
         retry_after: how long to wait when the vendor does not say.
         slot_budget: slots in a key; 10 in older lock firmware, 23 in newer (iLOQ Public API v2).
         emptied_offline_expiry: the interval to store in a key that loses all rights and had none stored. Zero would
@@ -49,6 +49,7 @@ class IloqConfig:
     trusted_hosts: frozenset[str] = frozenset()
     request_timeout: timedelta = timedelta(seconds=15)
     call_timeout: timedelta = timedelta(seconds=90)
+    listing_timeout: timedelta = timedelta(minutes=30)
     retry_after: timedelta = timedelta(seconds=30)
     slot_budget: int = 10
     emptied_offline_expiry: timedelta = timedelta(hours=8)

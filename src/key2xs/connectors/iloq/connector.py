@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import httpx2
 
+from key2xs.connectors.turns import Turns
 from key2xs.core.clock import Clock, require_utc
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
 from key2xs.keys.carriers import BlockVisit
@@ -71,8 +71,11 @@ class IloqConnector:
         self._config, self._clock = config, clock
         self._client = IloqClient(config, transport=transport)
         self._session = IloqSession(self._client, config, store, clock)
-        self._inventory = InventoryReader(self._session, config)
-        self._one_at_a_time = asyncio.Lock()
+        turns = Turns(
+            lambda: self._client.writes_sent, limit=config.call_timeout, retry_after=config.retry_after
+        )
+        self._call = turns.turn
+        self._inventory = InventoryReader(self._request_alone, config)
 
     # --- session -------------------------------------------------------------------------------------------
 
@@ -99,9 +102,16 @@ class IloqConnector:
     # --- reading -------------------------------------------------------------------------------------------
 
     async def inventory(self) -> Inventory:
-        """Read keys, locks and rights; about four requests a lock, each within the limit of one call."""
-        async with self._one_at_a_time:
-            return await self._inventory.read(as_of=self._clock.now())
+        """Read keys, locks and rights; about four requests a lock, each of them a call of its own.
+
+        So a stop waits for one request and never for the whole listing. Running out of time loses nothing: the next
+        attempt goes on behind the locks that were read.
+        """
+        try:
+            async with asyncio.timeout(self._config.listing_timeout.total_seconds()):
+                return await self._inventory.read(as_of=self._clock.now())
+        except TimeoutError as err:
+            raise Retry(self._config.retry_after, "list everything: out of time") from err
 
     async def read_key(self, vendor_key: str) -> KeyReading:
         """Read plan and device state of one key: six requests."""
@@ -243,18 +253,9 @@ class IloqConnector:
 
     # --- parts ---------------------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def _call(self, what: str) -> AsyncIterator[None]:
-        """Run one call of the port: alone, within its time limit, failing in one of four ways only."""
-        async with self._one_at_a_time:
-            before = self._client.writes_sent
-            try:
-                async with asyncio.timeout(self._config.call_timeout.total_seconds()):
-                    yield
-            except TimeoutError as err:
-                if self._client.writes_sent > before:
-                    raise Unknown(f"{what}: out of time with a write on its way") from err
-                raise Retry(self._config.retry_after, f"{what}: out of time") from err
+    async def _request_alone(self, call: Call, shape: type[T]) -> T:
+        async with self._call(str(call)):
+            return await self._session.request(call, shape)
 
     async def _get(self, path: str, shape: type[T], **query: str) -> T:
         return await self._session.request(Call("GET", path, query=query or None), shape)

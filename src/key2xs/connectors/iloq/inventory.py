@@ -7,6 +7,7 @@ off, the locks that were read are kept, and the next attempt goes on behind them
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 from key2xs.keys.port import Inventory, VendorLock
 
@@ -14,9 +15,19 @@ from .client import Call
 from .config import IloqConfig
 from .mapping import vendor_key, vendor_lock, vendor_right
 from .payloads import Blacklist, Key, Lock, LockLimits, LockOptions, RightsOf, SecurityAccess
-from .session import IloqSession
 
 __all__ = ["InventoryReader"]
+
+T = TypeVar("T")
+
+
+class Request(Protocol):
+    """Sends one call in a session and decodes the answer."""
+
+    async def __call__(self, call: Call, shape: type[T]) -> T:
+        """Return the answer; CallFailed when there is none."""
+        ...
+
 
 _TAKEN_OFF = frozenset({2, 3})  # Public API v2, ChangeType: removed; returned and emptied
 
@@ -24,17 +35,17 @@ _TAKEN_OFF = frozenset({2, 3})  # Public API v2, ChangeType: removed; returned a
 class InventoryReader:
     """Reads the whole locking system; keeps what was read when it has to start again."""
 
-    def __init__(self, session: IloqSession, config: IloqConfig) -> None:
-        """Remember the parts."""
-        self._session, self._config = session, config
+    def __init__(self, request: Request, config: IloqConfig) -> None:
+        """Read by `request`; others may take their turns in between."""
+        self._request, self._config = request, config
         self._read_before: dict[str, VendorLock] = {}
 
     async def read(self, *, as_of: datetime) -> Inventory:
         """Read all. CallFailed when a request fails; call again to go on."""
-        keys = await self._session.request(Call("GET", "Keys"), list[Key])
-        blacklist = await self._session.request(Call("GET", "Blacklists"), Blacklist)
-        rights = await self._session.request(Call("GET", "SecurityAccesses"), list[SecurityAccess])
-        listed = await self._session.request(Call("GET", "Locks"), list[Lock])
+        keys = await self._request(Call("GET", "Keys"), list[Key])
+        blacklist = await self._request(Call("GET", "Blacklists"), Blacklist)
+        rights = await self._request(Call("GET", "SecurityAccesses"), list[SecurityAccess])
+        listed = await self._request(Call("GET", "Locks"), list[Lock])
         locks = [await self._lock(lock) for lock in listed]
         self._read_before.clear()
         blocked = {
@@ -61,15 +72,11 @@ class InventoryReader:
         path = f"Locks/{lock.lock_id}"
         views = [
             # Planned and last programmed: until the lock was visited a key may open it by the old ones.
-            await self._session.request(
-                Call("GET", f"{path}/SecurityAccesses", query={"mode": mode}), RightsOf
-            )
+            await self._request(Call("GET", f"{path}/SecurityAccesses", query={"mode": mode}), RightsOf)
             for mode in ("1", "2")
         ]
-        options = await self._session.request(Call("GET", f"{path}/Options"), LockOptions)
-        limits = await self._session.request(
-            Call("GET", f"{path}/TimeLimitTitles", query={"mode": "2"}), LockLimits
-        )
+        options = await self._request(Call("GET", f"{path}/Options"), LockOptions)
+        limits = await self._request(Call("GET", f"{path}/TimeLimitTitles", query={"mode": "2"}), LockLimits)
         verified = self._config.honours_limits.get(lock.lock_id.lower())
         found = vendor_lock(lock, views, options, limits, verified=verified)
         self._read_before[lock.lock_id] = found

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Final
-from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -20,7 +19,6 @@ from key2xs.console.views.adoption import LISTS, MOST_LINES, read_adoption, read
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
 from key2xs.core.ids import ZoneId
-from key2xs.keys.adoption.adopting import adopt_one
 from key2xs.plant import get_zone, set_zone_mode
 
 _HERE: Final = "/adoption"
@@ -102,20 +100,6 @@ async def release(request: Asked) -> Response[str] | Redirect:
         return "changed"
 
     return await _do(request, act)
-
-
-@post("/keys/{stamp:str}/adopt", permission=Permission.KEYS_CUSTODY_CHANGE, include_in_schema=False)
-async def adopt(request: Asked, stamp: FromPath[str]) -> Response[str] | Redirect:
-    """Adopt one key, and go on to hand it out."""
-    web, caller = web_of(request), await signed_in(request)
-
-    async def act(tx: Connection) -> str:
-        found = await web.services.registry.get_key(tx, stamp)
-        why = checked_reason((await form_of(request)).get("reason", ""))
-        await adopt_one(tx, web.services.ledger, found, actor=caller.actor, at=web.now, reason=why)
-        return "adopted"
-
-    return await _do(request, act, back=f"/keys/{quote(stamp, safe='')}")
 
 
 @get(_ROLLOUT, permission=Permission.KEYS_ADOPTION_READ, include_in_schema=False)
@@ -245,4 +229,4 @@ def _said(error: Exception) -> str:
     return error.problem if isinstance(error, InvalidInput) else str(error)
 
 
-HANDLERS = (adoption, writes, propose, release, adopt, rollout, plan, ask_switch, switch)
+HANDLERS = (adoption, writes, propose, release, rollout, plan, ask_switch, switch)

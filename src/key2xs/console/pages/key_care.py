@@ -23,6 +23,7 @@ from key2xs.console.views.care import read_cares
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
 from key2xs.core.ids import KeyId
+from key2xs.keys.adoption.adopting import adopt_one
 from key2xs.keys.desk import due, mishaps, transfers
 from key2xs.keys.desk.lists import one_key
 from key2xs.keys.types import StoredKey
@@ -69,6 +70,11 @@ CARES: Final[dict[str, Care]] = {
         "it, and locks let it in once the list has reached them. Until that is done it stays blocked. Nothing comes "
         "back by itself: what it opened has ended, and whoever gets it needs a new reason for it.",
         permission=Permission.KEYS_KEY_UNBLOCK,
+    ),
+    "adopt": Care(
+        "Adopt", "Adopt it",
+        "From now on Key2XS looks after the key. It keeps exactly what it holds today; that is shown and counted as old "
+        "rights, and ends when its zone is enforced.",
     ),
     "broken": Care("Report broken", "Report it broken", "The key lies at the desk. Whoever had it has it no more, and everything on it is removed."),
     "repaired": Care("Repaired", "It works again", "The key lies at the desk and may be handed out again."),
@@ -220,7 +226,15 @@ async def _due(tx: Connection, web: Web, caller: Principal, key: KeyId, given: s
 
 _Act = Callable[[Connection, Web, Principal, KeyId, str, str], Awaitable[str | None]]
 """Does it; what it says afterwards where that is not the usual."""
+
+
+async def _adopt(tx: Connection, web: Web, caller: Principal, key: KeyId, given: str, reason: str) -> None:  # noqa: ARG001
+    found = await web.services.registry.get_key(tx, key)
+    await adopt_one(tx, web.services.ledger, found, actor=caller.actor, at=web.now, reason=reason)
+
+
 _ACTS: Final[dict[str, _Act]] = {
+    "adopt": _adopt,
     "transfer": _transfer,
     "lost": _lost,
     "found": _found,

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Final
 
 from key2xs.core.database import Connection
+from key2xs.keys.adoption.adopting import why_not_now
 from key2xs.keys.block_visits import BlockVisits
 from key2xs.keys.desk.mishaps import open_report, was_replaced
 from key2xs.keys.port import KeyKind
 from key2xs.keys.types import StoredKey
 from key2xs.services import Services
 
-WORDS: Final = ("transfer", "due", "lost", "found", "broken", "repaired", "replace", "unblock")
+WORDS: Final = ("transfer", "due", "lost", "found", "broken", "repaired", "replace", "unblock", "adopt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class KeyState:
     unblocking: bool = False
     phone: bool = False
     deleted: bool = False
+    not_adopted_because: str = "it is adopted already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ async def read_cares(tx: Connection, services: Services, key: StoredKey, at: dat
         unblocking=key.unblock_asked_at is not None,
         phone=key.kind is KeyKind.PHONE,
         deleted=key.deleted,
+        not_adopted_because=await why_not_now(tx, key.id),
     )
     progress = await _progress(tx, services, key) if state.unblocking else ""
     return Cares(why_not_of(state), progress)
@@ -86,6 +89,7 @@ def why_not_of(state: KeyState) -> dict[str, str]:
         "broken": gone or reported,
         "repaired": gone or ("" if state.reported == "broken" else "it is not reported broken"),
         "replace": gone or ("" if state.reported else "report it lost or broken first"),
+        "adopt": gone or state.not_adopted_because,
         "unblock": gone or _why_not_unblocked(state),
     }
 

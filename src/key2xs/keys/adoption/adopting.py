@@ -137,6 +137,11 @@ async def waiting_why(tx: Connection, key_id: KeyId) -> str | None:
     return "handed out, but it still carries rights from before Key2XS: adopt it, or have them taken off"
 
 
+async def why_not_now(tx: Connection, key_id: KeyId) -> str:
+    """Say why one key cannot be adopted now; empty when it can."""
+    return why_not((await tx.fetch(_SQL["adoptable"], [key_id]))[0])
+
+
 def why_not(row: Any) -> str:
     """Say why a key cannot be adopted now; empty when it can."""
     reading = row["reading"]
