@@ -33,9 +33,9 @@ def test_only_what_applies_is_offered_and_the_rest_is_explained(state: KeyState,
 async def test_the_page_of_a_key_says_why_it_is_not_found_or_repaired(site: Showcase) -> None:
     async with browse(site) as desk:
         await desk.sign_in("leader")
-        page = await desk.page("/keys/1041")
+        page = await desk.page("/keys/1045")
         assert "not now, it is not reported lost" in page.text
-        assert "/keys/1041/found" not in page.links
-        assert "/keys/1041/lost" in page.links
-        ask = await desk.page("/keys/1041/unblock")
+        assert "/keys/1045/found" not in page.links
+        assert "/keys/1045/lost" in page.links
+        ask = await desk.page("/keys/1045/unblock")
         assert "Not now: It is not blocked" in ask.text

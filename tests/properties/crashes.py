@@ -43,6 +43,17 @@ async def work_and_block(stage: Stage) -> None:
     await later(stage, STALL * 2)
 
 
+async def work_block_and_unblock(stage: Stage) -> None:
+    """A permit goes live, the key is lost and blocked, found again, and comes off the block list."""
+    await work_and_block(stage)
+    services = stage.spine.services
+    async with services.database.transaction() as tx:
+        key = await services.registry.get_key(tx, "K001")
+        await services.custody.take_back(tx, key.id, actor="user:desk", at=stage.spine.now)
+        await services.custody.ask_unblock(tx, key.id, reason="found", actor="user:soc", at=stage.spine.now)
+    await later(stage, STALL * 3)
+
+
 async def later(stage: Stage, by: timedelta) -> None:
     """Let time pass in steps that are longer than a worker's lease now and then, whatever dies meanwhile."""
     end = stage.spine.now + by

@@ -13,7 +13,7 @@ from tests.support.database import DatabaseServer
 from tests.support.stage import Stage, open_stage
 
 from .bounds import Bounds, opens
-from .crashes import KEY, PATHS, grant_and_revoke, later, work_and_block
+from .crashes import KEY, PATHS, grant_and_revoke, later, work_and_block, work_block_and_unblock
 from .history import History
 
 SHORT = 25  # examples of the default profile
@@ -21,6 +21,8 @@ POINTS = sorted(name for prefix in PATHS for name in declared(prefix))
 # Reached only when a worker takes over from another that died; the scene then needs a first death.
 TAKEOVER = "keys.takeover.after_end_sessions"
 BLOCKING = "keys.reconcile.after_vendor_block"
+UNBLOCKING = "keys.reconcile.after_vendor_unblock"
+SCENES = {BLOCKING: work_and_block, UNBLOCKING: work_block_and_unblock}
 # Later visits meet later parts of the same scene; `make test-long` dies there, too.
 VISITS = (1, 2, 3, 4, 5) if settings().max_examples > SHORT else (1,)
 
@@ -46,9 +48,9 @@ async def test_what_was_revoked_stays_revoked_wherever_the_product_dies(
             armed.enter_context(point.armed(visit))
             if name == TAKEOVER:
                 armed.enter_context(declared()["keys.reconcile.after_claim"].armed())
-            await (work_and_block if name == BLOCKING else grant_and_revoke)(stage)
+            await SCENES.get(name, grant_and_revoke)(stage)
         assert await stage.spine.states() == ["ended"]
-        rare = name in {TAKEOVER, BLOCKING}
+        rare = name in {TAKEOVER, *SCENES}
         assert point.reached > before, f"{name} was never reached"
         assert stage.crashes or (visit > 1 and (rare or point.reached - before < visit)), stage.crashes
         await later(stage, timedelta(minutes=4))

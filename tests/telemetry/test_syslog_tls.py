@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,25 +138,38 @@ async def test_a_receiver_that_refuses_only_after_a_while_gets_nothing_delivered
 
 async def test_closing_waits_for_a_receiver_that_is_slow_to_read(certificates: Certificates) -> None:
     """It has a word to say before it reads the rest: had we let go of the socket, that word would reset everything."""
-    read = asyncio.Event()
-    received: list[bytes] = []
-
-    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read.wait()
-        writer.write(b"a word")
-        await writer.drain()
-        received.append(await reader.read(-1))
-        writer.close()
-
-    async with serve_tls(certificates, slow) as port:
-        sender = SyslogTlsSender(target_of(certificates, port), probe_for=0.01)
-        await sender.deliver([b"x" * 8_000] * 25)
+    read = threading.Event()
+    # A thread with a plain socket: what an event loop reads ahead by itself differs from loop to loop.
+    with _listening() as listener, ThreadPoolExecutor(1) as pool:
+        received = pool.submit(_read_late, listener, certificates, read)
+        sender = SyslogTlsSender(target_of(certificates, listener.getsockname()[1]), probe_for=0.01)
+        await sender.deliver([b"x" * 8_000] * 5)
         closing = asyncio.create_task(sender.close())
         await asyncio.wait([closing], timeout=0.05)
         assert not closing.done()
         read.set()
         await closing
-    assert len(received[0]) == 25 * len(frame(b"x" * 8_000))
+        assert received.result(timeout=60) == 5 * len(frame(b"x" * 8_000))
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def _read_late(listener: socket.socket, certificates: Certificates, read: threading.Event) -> int:
+    """Let one sender in, say a word when told to, and only then read all it sent; returns how many bytes that was."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server.certificate, certificates.server.key)
+    plain, _ = listener.accept()
+    with context.wrap_socket(plain, server_side=True) as connection:
+        assert read.wait(60)
+        connection.sendall(b"a word")
+        count = 0
+        while got := connection.recv(65_536):
+            count += len(got)
+        return count
 
 
 async def test_the_receiver_must_show_the_right_name_and_ca(
