@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from key2xs.connectors.cliq import CliqConnector
-from key2xs.core.errors import Retry, Unknown
+from key2xs.core.errors import Retry
 from key2xs.keys.reconciler import LEASE
 from key2xs_twin import cliq
 from key2xs_twin.world import World
@@ -91,21 +91,6 @@ async def test_a_listing_without_an_end_ends_in_time() -> None:
     async with asyncio.timeout(LATE):
         with pytest.raises(Retry, match="list everything: out of time"):
             await connector.inventory()
-
-
-async def test_a_call_that_never_gets_its_turn_has_sent_nothing() -> None:
-    """Whoever waits behind a write that hangs is told to come again; only the write itself is unknown."""
-    world = make_world()
-    network = Hanging(world, "POST", "report")
-    connector = connect(world, network, call_timeout=SOON)
-    await connector.open()
-    async with asyncio.timeout(LATE):
-        first = asyncio.create_task(connector.block(KEY))
-        await network.reached.wait()
-        second = asyncio.create_task(connector.order(KEY))
-        found = await asyncio.gather(first, second, return_exceptions=True)
-    assert [type(each) for each in found] == [Unknown, Retry]
-    assert "send" not in network.seen
 
 
 def test_a_call_is_over_before_its_lease() -> None:
