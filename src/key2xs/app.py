@@ -6,6 +6,7 @@ the default; several processes share the work through the database.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -167,10 +168,17 @@ async def _run(
             server = _web_server(settings, installation, runtime, on_ready) if bound is not None else None
             if server is not None and bound is not None:
                 group.create_task(_serve(server, bound, stop), name="web")
+            keep_what_was_loaded()
             await stop.wait()
             runner.stop()
             if server is not None:
                 server.should_exit = True
+
+
+def keep_what_was_loaded() -> None:
+    """Take what start made out of the garbage collector's rounds: it stays for good, and looking through it takes 100 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def make_runner(installation: Installation, loops: Sequence[Loop], clock: Clock) -> Runner:
