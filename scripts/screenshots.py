@@ -50,7 +50,7 @@ WALL = (1920, 1080)
 # Looked at in a review besides.
 LOOKED_AT = (
     "/requests", "/permits", "/keys", "/access-points", "/companies", "/companies/v022/end", "/search", "/desk",
-    "/keys-out", "/safety", "/outage", "/sealed", "/rollout", "/adoption",
+    "/keys-out", "/safety", "/exposure", "/exposure/walk", "/outage", "/sealed", "/rollout", "/adoption",
 )  # fmt: skip
 
 

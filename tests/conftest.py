@@ -18,6 +18,11 @@ from key2xs.core.database import Database
 from key2xs.core.postgres import RoleDsns
 from key2xs.core.vault import Vault
 from tests.support.database import DatabaseServer, database_server
+from tests.support.revocations import (  # noqa: F401 - hooks: what was tried is printed at the end
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 
 # A start before a night shift, on a Monday without a change of summer time near it.
 START = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from key2xs.access import permissions_of
+from key2xs.cli.answers import show_exposure
 from key2xs.cli.commands import run_command
 from tests.api.conftest import PASSWORD, Site
 from tests.api.leases import add_keys, company_with, give_grant, states
@@ -242,3 +243,41 @@ def test_verifying_needs_the_right_key_and_file(tmp_path: Path, capsys: pytest.C
     assert run_command(["verify", str(file), "--vkey", key]) == 2
     assert run_command(["verify", str(tmp_path / "none"), "--vkey", key]) == 2
     assert "key2xs:" in capsys.readouterr().err
+
+
+def test_exposure_is_printed_with_terms_actions_walk_and_assumptions(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    then = {"kind": "proven_end", "until": None, "cylinders": 0}
+    place = {"kind": "wall updater", "place": "AP-1", "name": "Gate", "online": True, "metres": 40}
+    term = {
+        "name": "offline time",
+        "value": "14400 s",
+        "source": "program that may be in the key",
+        "mark": "doc",
+    }
+    pair = {"cylinder": "C1", "kind": "bound", "at": "2026-03-02T21:00:00Z", "terms": [term]}
+    key = {
+        "key": "K1", "holder": None, "progress": "accepted", "kind": "bound", "at": pair["at"], "works_until": None,
+        "residual": ["C1"], "cylinders": [pair, {**pair, "cylinder": "C2"}],
+        "shorten": {
+            "ask": {"how": "Insert the key.", "near": [place], "then": then},
+            "walked": {"kind": "bound", "until": pair["at"], "cylinders": 1}, "needs_block": True,
+        },
+    }  # fmt: skip
+    stop = {"place": "AP-1", "name": "Gate", "cylinders": ["C1"], "metres": None}
+    show_exposure(
+        {
+            "asked": {"zone": "Z1"}, "at": "2026-03-02T17:00:00Z", "as_of": None, "keys": [key],
+            "counts": {"no_bound": 0, "bound": 1, "still_allowed": 0, "proven_end": 0, "residual_cylinders": 1},
+            "walk": {"stops": [stop], "metres": 0, "unplaced": 0},
+            "assumptions": [{"id": "ack-is-truth", "text": "It is so.", "source": "manual", "mark": "doc"}],
+        }
+    )  # fmt: skip
+    printed = capsys.readouterr().out
+    for words in (
+        "K1 at C1:", "offline time: 14400 s [doc: program that may be in the key]", "AP-1 (40 m in a straight line)",
+        "Do not count on it", "after it was blocked", "1 cylinders left", "Walk with a programming key",
+        "ack-is-truth: It is so. [doc: manual]",
+    ):  # fmt: skip
+        assert words in printed, words

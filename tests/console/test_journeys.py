@@ -12,7 +12,7 @@ PAGES = (
     "/", "/wall", "/why", "/why?key=1043&lock=4711", "/requests", "/permits?all=1", "/permits/{ups}", "/companies",
     "/companies/v022", "/companies/v022/end", "/keys", "/keys/1043", "/keys/1041/block", "/access-points",
     "/access-points/MCC2-DOOR", "/search?q=10", "/account", "/desk", "/keys-out", "/safety", "/outage", "/sealed",
-    "/rollout", "/adoption", "/outage/paper", "/desk/shift", "/codes", "/me", "/administration",
+    "/rollout", "/adoption", "/coverage", "/outage/paper", "/desk/shift", "/codes", "/me", "/administration",
 )  # fmt: skip
 
 

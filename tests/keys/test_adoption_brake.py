@@ -35,7 +35,7 @@ class Pedal:
 
         try:
             async with self.db.transaction() as tx:
-                await self.brake.check(tx, self.system, replace(self.keys[key], **changes), wanted, 1, at)
+                await self.brake.check(tx, self.system, replace(self.keys[key], **changes), wanted, at)
         except NeedsPerson:
             return False
         return True

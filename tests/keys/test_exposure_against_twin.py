@@ -26,6 +26,7 @@ from key2xs_twin.time import NEVER
 from key2xs_twin.world import World
 from tests.connectors.iloq.connection import make_connector
 from tests.keys.watching import Watch
+from tests.support import revocations
 from tests.twin.iloq.factory import GATE, PUMP, START, VALVE, make_key, make_lock, make_world, uid
 
 RIGHTS = (PUMP, VALVE, GATE)
@@ -74,6 +75,8 @@ class Story:
         truth = self.world.oracle.latest_opening(key, lock, self.world.now)
         if truth == NEVER:
             return
+        if truth is None or truth > exposure.at:
+            revocations.violated()
         assert truth is not None, (self.watches[key].kind, exposure, self.watches[key].records)
         assert truth <= exposure.at, (self.watches[key].kind, truth, exposure, self.watches[key].records)
 
@@ -86,6 +89,8 @@ class Story:
         opened = self.world.present(key, lock).ok
         bound = self.bounds.get((key, lock))
         if opened and bound is not None and bound.at is not None:
+            if self.world.now > bound.at:
+                revocations.violated()
             assert self.world.now <= bound.at, (self.watches[key].kind, bound)
 
 
@@ -151,7 +156,15 @@ def write(
 def revoke(key: UUID) -> Step:
     async def step(story: Story) -> None:
         story.forget(key)
+        at = story.world.now
         await story.watches[key].write(EMPTY_PROGRAM, order=True)
+        revocations.revoked()
+        record = story.watches[key].on_record()
+        for lock in LOCKS:
+            exposure = story.places.of_pair(record, str(lock.flock_id))
+            if exposure.kind is not ExposureKind.PROVEN_END:
+                truth = story.world.oracle.latest_opening(key, lock.flock_id, story.world.now)
+                revocations.bounded(at, exposure.at, truth)
 
     return Step(f"revoke({key})", step)
 
@@ -204,6 +217,12 @@ steps = st.one_of(
     st.builds(network, keys, st.booleans()),
     st.builds(attempt, keys, locks),
 )
+contacts = st.one_of(
+    st.builds(advance, minutes),
+    st.builds(read, keys),
+    st.builds(network, keys, st.booleans()),
+    st.builds(attempt, keys, locks),
+)
 physics = st.builds(
     Physics,
     phone_supplies_time=st.booleans(),
@@ -232,6 +251,27 @@ def test_no_key_opens_after_the_bound_published_for_it(
         if bound.at is not None:
             story.world.advance_to(max(story.world.now, bound.at + timedelta(seconds=1)))
             story.attempt(key, lock)
+
+
+@given(physics, vendors, st.lists(steps, max_size=6), st.lists(contacts, min_size=1, max_size=6))
+def test_no_key_opens_after_its_bound_when_all_of_them_are_revoked(
+    truth: Physics, vendor: IloqSettings, before: list[Step], after: list[Step]
+) -> None:
+    """Every key is revoked in whatever state it is; then nothing is written any more, and keys meet whom they meet."""
+    story = build(truth, vendor)
+
+    async def play() -> None:
+        for watch in story.watches.values():
+            await watch.read()
+        for step in before:
+            await step(story)
+        for key in KEYS:
+            await revoke(key)(story)
+        for step in after:
+            story.publish()
+            await step(story)
+
+    asyncio.run(play())
 
 
 @given(

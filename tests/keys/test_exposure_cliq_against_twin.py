@@ -35,6 +35,7 @@ from key2xs_twin.time import NEVER
 from key2xs_twin.world import World
 from tests.connectors.cliq.connection import make_connector
 from tests.keys.watching import Watch
+from tests.support import revocations
 from tests.twin.cliq_factory import GATE, START, TANK, TANKS, VALVE, make_site, uid
 
 CYLINDERS = (GATE, TANK, VALVE)
@@ -101,6 +102,8 @@ class Story:
     def require_not_after(self, key: UUID, cylinder: UUID, at: datetime) -> None:
         truth = self.world.oracle.latest_opening(key, cylinder, self.world.now)
         if truth != NEVER:
+            if truth is None or truth > at:
+                revocations.violated()
             assert truth is not None, (key, self.watches[key].records)
             assert truth <= at, (truth, at, self.exposure(key, cylinder), self.watches[key].records)
 
@@ -108,7 +111,10 @@ class Story:
         """Hold the key to the cylinder: an opening after a bound that stands is the violation itself."""
         bound = self.bounds.get((key, cylinder))
         if bound is not None and self.world.now > bound:
-            assert not self.world.present(key, cylinder).ok, (bound, self.watches[key].records)
+            opened = self.world.present(key, cylinder).ok
+            if opened:
+                revocations.violated()
+            assert not opened, (bound, self.watches[key].records)
 
     def forget(self, key: UUID) -> None:
         """A new program for a key withdraws what was published about it."""
@@ -160,7 +166,14 @@ def write(
 def revoke(key: UUID) -> Step:
     async def act(story: Story) -> None:
         story.forget(key)
+        at = story.world.now
         await story.watches[key].write(EMPTY_PROGRAM, order=True)
+        revocations.revoked()
+        for cylinder in CYLINDERS:
+            exposure = story.exposure(key, cylinder)
+            if exposure.kind is not ExposureKind.PROVEN_END:
+                truth = story.world.oracle.latest_opening(key, cylinder, story.world.now)
+                revocations.bounded(at, exposure.at, truth)
 
     return Step(f"revoke({key})", act)
 
@@ -209,6 +222,12 @@ steps = st.one_of(
     st.builds(meet, keys, updaters, st.sampled_from(["well", "well", "early", "silent"])),
     st.builds(network, updaters, st.booleans()),
 )
+contacts = st.one_of(
+    st.builds(advance, st.integers(1, 20 * 60)),
+    st.builds(read, keys),
+    st.builds(meet, keys, updaters, st.sampled_from(["well", "early", "silent"])),
+    st.builds(network, updaters, st.booleans()),
+)
 physics = st.builds(Physics, cliq_offset_s=st.sampled_from([0.0, 1.0, 20.0]))
 vendors = st.builds(
     CliqSettings,
@@ -243,6 +262,27 @@ def test_no_cliq_key_opens_after_the_bound_published_for_it(
         story.world.present_at_updater(key, HERE)
         story.world.advance_to(max(story.world.now, bound + timedelta(seconds=1)))
         story.attempt(key, cylinder)
+
+
+@given(physics, vendors, st.lists(steps, max_size=6), st.lists(contacts, min_size=1, max_size=6))
+def test_no_cliq_key_opens_after_its_bound_when_all_of_them_are_revoked(
+    truth: Physics, vendor: CliqSettings, before: list[Step], after: list[Step]
+) -> None:
+    """Every key is revoked in whatever state it is; then nothing is written any more, and keys meet whom they meet."""
+    story = build(truth, vendor)
+
+    async def play() -> None:
+        for watch in story.watches.values():
+            await watch.read()
+        for step in before:
+            await step.act(story)
+        for key in KEYS:
+            await revoke(key).act(story)
+        for step in after:
+            story.publish()
+            await step.act(story)
+
+    asyncio.run(play())
 
 
 @given(

@@ -19,6 +19,7 @@ EXEMPT = {
     "key_bulk_write": "how many keys were written in bulk lately; the writes themselves are entries",
     "key_call": "an attempt of a worker; the intent it stands for is an entry",
     "key_cursor": "how far a vendor's log was read",
+    "key_memory_run": "how far the memories of locks and keys were read",
     "key_session": "the vendor session a successor has to end",
     "key_work": "a worker's lease",
     "schema_revision": "the schema's own number",

@@ -26,6 +26,7 @@ from .routes import (
     bundles,
     cabinets,
     connections,
+    coverage,
     credentials,
     custody,
     endings,
@@ -54,7 +55,7 @@ from .routes import (
 from .web import Web, build_web, find_caller, web_of
 
 _ROUTES = (
-    adoption, answers, authority, bundles, cabinets, connections, credentials, custody, endings, governing, grants, happenings,
+    adoption, answers, authority, bundles, cabinets, connections, coverage, credentials, custody, endings, governing, grants, happenings,
     imports, keys, mishaps, mounts, outage, paper, people, plant, privacy, public, rollout, safety, sealed, session,
     system, users, visits, work,
 )  # fmt: skip

@@ -9,11 +9,15 @@ import msgspec
 
 from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, PersonId
+from key2xs.keys.assumptions import ASSUMPTIONS
 from key2xs.keys.exposure_types import ExposureKind, Term
+from key2xs.keys.exposure_walk import Walk
 from key2xs.keys.openers import KeyExposure, Pair
 from key2xs.keys.types import StoredKey, Target
 from key2xs.plant import list_cylinders
+from key2xs.plant.types import Cylinder
 
+from .shortening import Exposed, Then, cylinders_of, look_at, walk_of
 from .web import Web
 
 _WORST_LAST = [str(kind) for kind in ExposureKind]
@@ -42,6 +46,44 @@ class PairOut(msgspec.Struct, frozen=True):
     assumptions: list[str]
 
 
+class ThenOut(msgspec.Struct, frozen=True):
+    """What would be left after an action, were it done now. Nothing is counted on it."""
+
+    kind: str
+    until: datetime | None
+    cylinders: int
+
+
+class UpdaterOut(msgspec.Struct, frozen=True):
+    """A place where a key is updated. `metres` in a straight line from the cylinder; null where either has no place."""
+
+    kind: str
+    place: str
+    name: str
+    online: bool
+    metres: int | None
+
+
+class AskOut(msgspec.Struct, frozen=True):
+    """Ask the holder to update: how, and where."""
+
+    how: str
+    near: list[UpdaterOut]
+    then: ThenOut
+
+
+class ShortenOut(msgspec.Struct, frozen=True):
+    """What would shorten one key, cheapest first.
+
+    `ask` null: nothing waits for the key, an update changes nothing. `walked` once each cylinder was visited with a
+    programming key, which takes the key on the block list (`needs_block`: it is not on it yet).
+    """
+
+    ask: AskOut | None
+    walked: ThenOut
+    needs_block: bool
+
+
 class KeyExposureOut(msgspec.Struct, frozen=True):
     """One key: the worst answer of all its cylinders, and each of them."""
 
@@ -57,37 +99,120 @@ class KeyExposureOut(msgspec.Struct, frozen=True):
     residual: list[str]
     """Cylinders that the key may open though no grant covers them."""
     cylinders: list[PairOut]
+    shorten: ShortenOut | None = None
+    """What would shorten it; null where nothing is left."""
+
+
+class AssumptionOut(msgspec.Struct, frozen=True):
+    """One sentence that must be true for these bounds to hold, with its source."""
+
+    id: str
+    text: str
+    source: str
+    mark: str
+    setting: str | None
+
+
+class LegOut(msgspec.Struct, frozen=True):
+    """One stop of a walk; `metres` in a straight line from the stop before, null where that is not known."""
+
+    place: str
+    name: str
+    area: str
+    unit: str
+    cylinders: list[str]
+    metres: int | None
+
+
+class WalkOut(msgspec.Struct, frozen=True):
+    """An order in which to walk all cylinders where something is left. `metres` straight-line, over what has a place."""
+
+    stops: list[LegOut]
+    metres: int
+    unplaced: int
+
+
+class CountsOut(msgspec.Struct, frozen=True):
+    """Keys by their worst answer, and the cylinders at which something is left."""
+
+    no_bound: int
+    bound: int
+    still_allowed: int
+    proven_end: int
+    residual_cylinders: int
 
 
 class ExposureOut(msgspec.Struct, frozen=True):
-    """Exposure of all keys asked about. `at` is the latest of their ends, null where one has none."""
+    """Exposure of all keys asked about, the worst first. `until` is the latest of their ends, null where one has none."""
 
     asked: dict[str, str]
     at: datetime
     kind: str
     until: datetime | None
     as_of: datetime | None
+    counts: CountsOut
     keys: list[KeyExposureOut]
+    walk: WalkOut
+    assumptions: list[AssumptionOut]
+    """What the answers rest on, published with them."""
 
 
 async def expose_keys(
-    tx: Connection, web: Web, keys: Iterable[StoredKey], at: datetime, *, asked: dict[str, str]
+    tx: Connection,
+    web: Web,
+    keys: Iterable[StoredKey],
+    at: datetime,
+    *,
+    asked: dict[str, str],
+    only: frozenset[CylinderId] | None = None,
 ) -> ExposureOut:
-    """Answer for some keys."""
-    answers = [await web.services.openers.exposure_of(tx, key, at) for key in keys]
-    markings = await markings_of(tx, answers)
-    found = [
-        key_exposure(answer, markings, await web.services.targets.find(tx, answer.key.id))
-        for answer in answers
-    ]
+    """Answer for some keys; with `only`, at some cylinders."""
+    found, cylinders = await exposed_keys(tx, web, keys, at, only=only)
+    markings = {each.id: each.marking for each in cylinders.values()}
+    shown = sorted(
+        (
+            msgspec.structs.replace(key_exposure(each.answer, markings, each.target), shorten=_shorten(each))
+            for each in found
+        ),
+        key=_worst_first,
+    )
+    left = {pair.lock for each in found for pair in each.residual}
+    kinds = [each.kind for each in shown]
     return ExposureOut(
         asked=asked,
         at=at,
-        kind=worst(each.kind for each in found),
-        until=latest(found),
-        as_of=min((each.as_of for each in found if each.as_of is not None), default=None),
-        keys=found,
+        kind=worst(kinds),
+        until=latest(shown),
+        as_of=min((each.as_of for each in shown if each.as_of is not None), default=None),
+        counts=_counts(kinds, len(left)),
+        keys=shown,
+        walk=_walk(await walk_of(tx, found, cylinders)),
+        assumptions=published(found),
     )
+
+
+async def exposed_keys(
+    tx: Connection,
+    web: Web,
+    keys: Iterable[StoredKey],
+    at: datetime,
+    *,
+    only: frozenset[CylinderId] | None = None,
+) -> tuple[list[Exposed], dict[CylinderId, Cylinder]]:
+    """Return what is left of each key and what would shorten it, and the cylinders this is about."""
+    answers = [await web.services.openers.exposure_of(tx, key, at) for key in keys]
+    cylinders = await cylinders_of(tx, answers)
+    return [await look_at(tx, web, answer, at, cylinders, only) for answer in answers], cylinders
+
+
+def published(found: Iterable[Exposed]) -> list[AssumptionOut]:
+    """Return every assumption that some answers rest on, with text and source."""
+    used = {each for one in found for pair in one.answer.pairs for each in pair.exposure.assumptions}
+    return [
+        AssumptionOut(str(each.id), each.text, each.source, str(each.mark), each.setting)
+        for each in ASSUMPTIONS.values()
+        if each.id in used
+    ]
 
 
 async def keys_of_persons(
@@ -168,3 +293,49 @@ def _term(term: Term) -> TermOut:
 def _known(as_of: datetime | None) -> datetime | None:
     """A key that was never read has the beginning of time for its age: say none."""
     return None if as_of is None or as_of.year == 1 else as_of
+
+
+def _shorten(each: Exposed) -> ShortenOut | None:
+    found = each.shorter
+    if found is None:
+        return None
+    ask = None
+    if found.ask is not None:
+        near = [
+            UpdaterOut(place.kind, place.place, place.name, place.online, place.metres)
+            for place in found.ask.near
+        ]
+        ask = AskOut(found.ask.how, near, _then(found.asked))
+    return ShortenOut(ask, _then(found.walked), found.needs_block)
+
+
+def _counts(kinds: list[str], left: int) -> CountsOut:
+    return CountsOut(
+        no_bound=kinds.count(ExposureKind.NO_BOUND),
+        bound=kinds.count(ExposureKind.BOUND),
+        still_allowed=kinds.count(ExposureKind.STILL_ALLOWED),
+        proven_end=kinds.count(ExposureKind.PROVEN_END),
+        residual_cylinders=left,
+    )
+
+
+def _then(then: Then) -> ThenOut:
+    return ThenOut(str(then.kind), then.until, then.cylinders)
+
+
+def _walk(walk: Walk) -> WalkOut:
+    stops = [
+        LegOut(
+            leg.stop.place, leg.stop.name, leg.stop.area, leg.stop.unit, list(leg.stop.cylinders), leg.metres
+        )
+        for leg in walk.legs
+    ]
+    return WalkOut(stops, walk.metres, walk.unplaced)
+
+
+def _worst_first(shown: KeyExposureOut) -> tuple[int, float, str]:
+    return (
+        -_WORST_LAST.index(shown.kind),
+        -shown.at.timestamp() if shown.at is not None and shown.kind == ExposureKind.BOUND else 0.0,
+        shown.key,
+    )

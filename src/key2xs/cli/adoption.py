@@ -6,7 +6,9 @@ from typing import Any
 from . import words
 from .accounts import ask_secret
 from .client import Api, part
-from .exits import NO, USAGE, YES, Stopped
+from .exits import NO, UNKNOWN, USAGE, YES, Stopped
+
+_MOST_NAMES = 20  # of one finding on the screen
 
 
 def sign_in(api: Api, login: str | None) -> None:
@@ -42,6 +44,28 @@ def show_connections(answer: Any) -> None:
     for each in answer["items"]:
         if each["why"]:
             words.say(f"{each['name']}: {each['why']}")
+
+
+def check(api: Api, name: str) -> tuple[Any, int]:
+    """Ask what a connection lacks: 0 nothing stops it, 1 something does, 3 not everything could be looked at."""
+    answer = api.get(f"/api/v1/key-systems/{part(name)}/check")
+    weights = {each["weight"] for each in answer["findings"]}
+    return answer, NO if "stops" in weights else YES if answer["ready"] else UNKNOWN
+
+
+def show_check(answer: Any) -> None:
+    """Print what is missing, the worst first, and who does what about it."""
+    verdict = "ready" if answer["ready"] else "not ready"
+    words.say(f"{answer['system']}: {verdict}; locks as listed {words.instant(answer['listed_at'])}")
+    for each in answer["findings"]:
+        words.say("")
+        words.say(f"{words.WEIGHTS.get(each['weight'], each['weight'])}: {each['says']}")
+        for name in each["names"][:_MOST_NAMES]:
+            words.say(f"    {name}")
+        if each["count"] > _MOST_NAMES:
+            words.say(f"    and {each['count'] - _MOST_NAMES} more (--json has up to 200)")
+        if each["does"]:
+            words.say(f"  Do: {each['does']}." + (f" ({each['who']})" if each["who"] else ""))
 
 
 def switch_writes(api: Api, name: str, state: str, reason: str, login: str | None) -> tuple[Any, int]:

@@ -67,6 +67,11 @@ def _switching(ask: Ask) -> tuple[App, ...]:
         return ask(adoption.connections, adoption.show_connections)
 
     @systems.command
+    def check(name: str) -> int:
+        """Say what a connection lacks before it can be relied on, and who has to do what. Changes nothing."""
+        return ask(lambda api: adoption.check(api, name), adoption.show_check)
+
+    @systems.command
     def writes(name: str, state: Literal["on", "off"], *, reason: Reason, login: Login = None) -> int:
         """Let a connection write, or not. A connection starts read-only."""
         return ask(

@@ -81,7 +81,7 @@ def exposure(api: Api, **asked: str | None) -> tuple[Any, int]:
 
 
 def show_exposure(answer: Any) -> None:
-    """Print until when, key by key, with what nobody can shorten."""
+    """Print until when, key by key, the terms with their sources, what would shorten it, and what it rests on."""
     name, value = next(iter(answer["asked"].items()))
     words.table(
         f"Exposure of {name} {value} at {words.instant(answer['at'])} ({words.age(answer['as_of'], answer['at'])})",
@@ -98,11 +98,73 @@ def show_exposure(answer: Any) -> None:
             for key in answer["keys"]
         ],
     )
-    assumed = sorted(
-        {each for key in answer["keys"] for pair in key["cylinders"] for each in pair["assumptions"]}
+    counts = answer["counts"]
+    words.say(
+        f"Keys: {counts['no_bound']} without bound, {counts['bound']} with a bound, {counts['still_allowed']} "
+        f"still allowed, {counts['proven_end']} proven to open nothing. "
+        f"Cylinders left: {counts['residual_cylinders']}."
     )
-    if assumed:
-        words.say(f"Assumed: {', '.join(assumed)} (docs/explanation/exposure.md)")
+    for key in answer["keys"]:
+        _show_terms(key)
+        _show_shorten(key)
+    _show_walk(answer["walk"])
+    if answer["assumptions"]:
+        words.say("These bounds hold if all of this is true (docs/explanation/exposure.md):")
+        for each in answer["assumptions"]:
+            words.say(f"  {each['id']}: {each['text']} [{each['mark']}: {each['source']}]")
+
+
+def _show_terms(key: Any) -> None:
+    """Print why, once for cylinders that have the same answer."""
+    alike: dict[str, tuple[Any, list[str]]] = {}
+    for pair in key["cylinders"]:
+        if pair["cylinder"] in key["residual"]:
+            said = repr((pair["kind"], pair["at"], pair["terms"]))
+            alike.setdefault(said, (pair, []))[1].append(pair["cylinder"])
+    for pair, cylinders in alike.values():
+        words.say(f"{key['key']} at {', '.join(cylinders)}: {words.exposure(pair['kind'], pair['at'])}")
+        for term in pair["terms"]:
+            words.say(f"  {term['name']}: {term['value'] or '-'} [{term['mark']}: {term['source']}]")
+
+
+def _show_shorten(key: Any) -> None:
+    found = key["shorten"]
+    if found is None:
+        return
+    if found["ask"]:
+        near = ", ".join(_near(place) for place in found["ask"]["near"])
+        words.say(f"  To shorten it: {found['ask']['how']}" + (f" Nearest: {near}." if near else ""))
+        words.say(f"  Then: {_then(found['ask']['then'])}. Do not count on it.")
+    else:
+        words.say("  Nothing that waits for this key would shorten it.")
+    block = ", after it was blocked" if found["needs_block"] else ""
+    words.say(f"  Or visit each cylinder with a programming key{block}. Then: {_then(found['walked'])}.")
+
+
+def _near(place: Any) -> str:
+    far = "" if place["metres"] is None else f" ({place['metres']} m in a straight line)"
+    return f"{place['place']}{far}"
+
+
+def _then(then: Any) -> str:
+    if then["kind"] == "proven_end":
+        return "a proven end"
+    return f"{words.exposure(then['kind'], then['until'])}, {then['cylinders']} cylinders left"
+
+
+def _show_walk(walk: Any) -> None:
+    if not walk["stops"]:
+        return
+    unplaced = f"; {walk['unplaced']} stops without coordinates come last" if walk["unplaced"] else ""
+    words.table(
+        "Walk with a programming key",
+        ("", "place", "name", "cylinders", "metres"),
+        [
+            (number, stop["place"], stop["name"], ", ".join(stop["cylinders"]), stop["metres"])
+            for number, stop in enumerate(walk["stops"], start=1)
+        ],
+        caption=f"{walk['metres']} m in straight lines{unplaced}",
+    )
 
 
 def revoke(api: Api, *, reason: str, dry_run: bool, **asked: str | None) -> tuple[Any, int]:

@@ -15,6 +15,7 @@ from . import accounts, answers, files, service
 from .adoption_commands import adoption_apps
 from .client import Api, Options
 from .continuity import continuity_apps
+from .coverage import coverage_apps
 from .custody import custody_apps
 from .exits import UNKNOWN, USAGE, Stopped
 from .safety import safety_apps
@@ -176,10 +177,17 @@ def revoke(
 
 
 @app.command
-def exposure(*, key: str | None = None, person: str | None = None, company: str | None = None) -> int:
-    """Say until when keys could still open, and what nobody can shorten."""
+def exposure(
+    *,
+    key: str | None = None,
+    person: str | None = None,
+    company: str | None = None,
+    zone: str | None = None,
+) -> int:
+    """Say until when keys could still open and why, what is left, and what would shorten it."""
     return _ask(
-        lambda api: answers.exposure(api, key=key, person=person, company=company), answers.show_exposure
+        lambda api: answers.exposure(api, key=key, person=person, company=company, zone=zone),
+        answers.show_exposure,
     )
 
 
@@ -377,5 +385,11 @@ def _api() -> Any:
         api.close()
 
 
-for made in (*adoption_apps(_ask), *custody_apps(_ask), *continuity_apps(_ask), *safety_apps(_ask)):
+for made in (
+    *adoption_apps(_ask),
+    *custody_apps(_ask),
+    *continuity_apps(_ask),
+    *safety_apps(_ask),
+    *coverage_apps(_ask),
+):
     app.command(made)

@@ -29,6 +29,13 @@ EXPOSURE: Final = {
     "bound": "at the latest until",
     "no_bound": "nothing known ends it",
 }
+WEIGHTS: Final = {
+    "stops": "MISSING",
+    "weakens": "WEAK",
+    "not_checked": "NOT CHECKED",
+    "note": "Note",
+    "fine": "ok",
+}
 FOOTNOTE: Final = "Not seen by any key system: mechanical keys, programming keys, a door left unlocked."
 
 

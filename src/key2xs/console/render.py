@@ -10,7 +10,7 @@ from litestar.response import Response
 
 from key2xs.keys.assumptions import ASSUMPTIONS
 
-from . import words, words_adoption, words_desk
+from . import words, words_adoption, words_coverage, words_desk
 from .times import length, share_left
 
 HTML: Final = "text/html; charset=utf-8"
@@ -29,6 +29,7 @@ def environment() -> Environment:
     made.globals.update(
         words=words,
         adoption_words=words_adoption,
+        coverage_words=words_coverage,
         desk_words=words_desk,
         share_left=share_left,
         assumptions=ASSUMPTIONS,

@@ -37,6 +37,7 @@ SITE: Final = "Site"
 
 TABS: Final = (
     Tab("area", "/", "My area", "now", Permission.SYSTEM_STATUS_READ, NOW, 1),
+    Tab("exposure", "/exposure", "Exposure", "clock", Permission.KEYS_EXPOSURE_READ, NOW),
     Tab("requests", "/requests", "Requests", "ask", Permission.GRANTS_LEASE_READ, NOW, 4, for_seconds=True),
     Tab("safety", "/safety", "Safety", "shield", Permission.GRANTS_LEASE_READ, NOW, 8),
     Tab("why", "/why", "Why not?", "why", Permission.POLICY_DECISION_EXPLAIN, NOW, 3),
@@ -47,6 +48,7 @@ TABS: Final = (
     Tab("keys_out", "/keys-out", "Keys out", "desk", Permission.KEYS_KEY_READ, LOCKS, 8, unless="desk"),
     Tab("keys", "/keys", "Keys", "key", Permission.KEYS_KEY_READ, LOCKS, 5),
     Tab("points", "/access-points", "Access points", "door", Permission.PLANT_CYLINDER_READ, LOCKS, 6),
+    Tab("coverage", "/coverage", "Coverage", "clock", Permission.KEYS_EVENT_READ, LOCKS),
     Tab("outage", "/outage", "Without a system", "plug", Permission.SYSTEM_STATUS_READ, SITE),
     Tab("sealed", "/sealed", "Emergency keys", "key", Permission.KEYS_KEY_READ, SITE),
     Tab("adoption", "/adoption", "Adoption", "rollout", Permission.KEYS_ADOPTION_READ, SITE),

@@ -204,6 +204,9 @@ CANNOT_CARRY: Final[Mapping[str, str]] = {
     "window_below_grid": "the time is shorter than the key system can store",
     "no_slot": "the key has no room for another time limit",
     "too_many_rights": "the key has no room for more rights",
+    "cylinder_full": "the lock has no room for another key",
+    "no_key": "there is no key that could be given it",
+    "key_not_writable": "Key2XS does not write keys of this kind",
     "reported": "this key is reported lost or broken; nothing new goes onto it",
     "emergency_key": "this is an emergency key; only access for emergencies is written to it",
 }

@@ -13,8 +13,8 @@ from key2xs.core.ids import KeyId, KeySystemId
 from key2xs.core.sql import load_queries
 from key2xs.ledger import Entry, Lane, Ledger
 
-from .calls import URGENT
 from .carriers import BlockVisit, ProgrammingKey, Updater
+from .lanes import WorkLane
 from .types import StoredKey
 
 _SQL = load_queries("key2xs.keys", "queries_visits.sql")
@@ -165,7 +165,7 @@ class BlockVisits:
         await tx.execute(_SQL["give_up"], system_id, name, at, entry)
         rows = await tx.fetch(_SQL["targets_of_programming_key"], system_id, name)
         for row in rows:
-            await tx.execute(_KEYS["mark_work"], row["target_id"], at, URGENT)
+            await tx.execute(_KEYS["mark_work"], row["target_id"], at, WorkLane.KILL)
         return sum(row["visits"] for row in rows)
 
     async def changed_carriers(

@@ -14,7 +14,7 @@ class Brake(Protocol):
     """Stops writes of a key system that are too many at once."""
 
     async def check(
-        self, tx: Connection, system_id: KeySystemId, key: StoredKey, wanted: Wanted, lane: int, now: datetime
+        self, tx: Connection, system_id: KeySystemId, key: StoredKey, wanted: Wanted, now: datetime
     ) -> None:
         """Let one write pass, in the transaction that records its intent.
 
@@ -28,6 +28,6 @@ class NoBrake:
     """Lets everything pass."""
 
     async def check(
-        self, tx: Connection, system_id: KeySystemId, key: StoredKey, wanted: Wanted, lane: int, now: datetime
+        self, tx: Connection, system_id: KeySystemId, key: StoredKey, wanted: Wanted, now: datetime
     ) -> None:
         """Let the write pass."""

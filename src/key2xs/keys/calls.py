@@ -12,12 +12,12 @@ from key2xs.core.ids import TargetId, new_id
 from key2xs.core.sql import load_queries
 
 from .adoption.connections import require_writes
+from .lanes import WorkLane
 from .types import StoredKey
 
 _SQL = load_queries("key2xs.keys")
 _T = TypeVar("_T")
 
-URGENT = 0  # the lane of what was revoked, stopped or killed
 FIRST_RETRY = timedelta(seconds=5)
 
 
@@ -35,7 +35,7 @@ class Claim:
     marks: int
     took_over: bool
     failures: int
-    lane: int
+    lane: WorkLane
 
 
 class Calls:

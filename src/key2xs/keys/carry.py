@@ -12,6 +12,7 @@ never after the earliest end of the grants in it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from itertools import combinations
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from .compile.limits import slots_of
 from .grid import end_on_grid, start_on_grid
 from .port import VendorRight
 from .program import EMPTY_PROGRAM, OfflineExpiry, Program
@@ -28,6 +30,7 @@ __all__ = [
     "CannotCarry",
     "CannotWhy",
     "Carried",
+    "Covers",
     "GrantToCarry",
     "KeyLimits",
     "KeyPlan",
@@ -36,6 +39,7 @@ __all__ = [
 ]
 
 _EXACT_UP_TO: Final = 12  # candidate rights; above it the search for the smallest cover turns greedy
+_REMEMBERED: Final = 20_000  # covers kept; a crew asks for the same locks many times
 
 
 class CannotWhy(StrEnum):
@@ -47,6 +51,9 @@ class CannotWhy(StrEnum):
     WINDOW_BELOW_GRID = "window_below_grid"  # after rounding nothing of the window is left
     NO_SLOT = "no_slot"  # the key has no room for the limits
     TOO_MANY_RIGHTS = "too_many_rights"  # the key has no room for the rights
+    NO_LOCK = "no_lock_known"  # the key system has no such cylinder
+    CYLINDER_FULL = "cylinder_full"  # the cylinder has no room for another key
+    NO_KEY = "no_key"  # the holder has no key that could be given it
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +107,61 @@ class KeyPlan:
     plan_again_at: datetime | None = None
 
 
-def cover(locks: frozenset[str], catalogue: Iterable[VendorRight]) -> Carried | CannotCarry:
-    """Find the fewest rights that open exactly `locks`, using only rights that lie wholly inside.
+class Covers:
+    """A catalogue of rights that answers which of them carry a set of locks, and remembers its answers."""
 
-    Same input, same answer: ties go to the right with more locks, then to the smaller id.
-    """
-    inside = sorted(
-        (right for right in catalogue if right.writable and right.locks and right.locks <= locks),
-        key=lambda right: (-len(right.locks), right.right),
-    )
-    reached = frozenset[str]().union(*(right.locks for right in inside))
-    if missing := locks - reached:
-        return CannotCarry(locks=missing, why=CannotWhy.NO_RIGHT_INSIDE)
-    useful = _without_dominated(inside)
-    chosen = _smallest(locks, useful) if len(useful) <= _EXACT_UP_TO else _greedy(locks, useful)
-    return Carried(frozenset(right.right for right in chosen))
+    def __init__(self, catalogue: Iterable[VendorRight]) -> None:
+        """Look up rights by lock, so that a large catalogue costs nothing where a grant is small."""
+        self.rights: Mapping[str, VendorRight] = {right.right: right for right in catalogue}
+        by_lock: dict[str, set[str]] = defaultdict(set)
+        for right in self.rights.values():
+            if right.writable:
+                for lock in right.locks:
+                    by_lock[lock].add(right.right)
+        self._by_lock: Mapping[str, set[str]] = by_lock
+        self._known: dict[frozenset[str], Carried | CannotCarry] = {}
+
+    def cover(self, locks: frozenset[str]) -> Carried | CannotCarry:
+        """Find the fewest rights that open exactly `locks`, using only rights that lie wholly inside.
+
+        Same input, same answer: ties go to the right with more locks, then to the smaller id.
+        """
+        known = self._known.get(locks)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[locks] = self._search(locks)
+        return known
+
+    def reaching(self, locks: Iterable[str]) -> list[VendorRight]:
+        """Return the writable rights that open at least one of `locks`, by id."""
+        names = set[str]().union(*(self._by_lock.get(lock, set()) for lock in locks))
+        return [self.rights[name] for name in sorted(names)]
+
+    def _search(self, locks: frozenset[str]) -> Carried | CannotCarry:
+        inside = sorted(
+            (right for right in self.reaching(locks) if right.locks <= locks),
+            key=lambda right: (-len(right.locks), right.right),
+        )
+        reached = frozenset[str]().union(*(right.locks for right in inside))
+        if missing := locks - reached:
+            return CannotCarry(locks=missing, why=CannotWhy.NO_RIGHT_INSIDE)
+        useful = _without_dominated(inside)
+        chosen = _smallest(locks, useful) if len(useful) <= _EXACT_UP_TO else _greedy(locks, useful)
+        return Carried(frozenset(right.right for right in chosen))
+
+
+def cover(locks: frozenset[str], catalogue: Iterable[VendorRight]) -> Carried | CannotCarry:
+    """Find the fewest rights that open exactly `locks`; see `Covers.cover`."""
+    return Covers(catalogue).cover(locks)
 
 
 def plan_key(
-    grants: Sequence[GrantToCarry], catalogue: Iterable[VendorRight], limits: KeyLimits, *, at: datetime
+    grants: Sequence[GrantToCarry],
+    catalogue: Iterable[VendorRight] | Covers,
+    limits: KeyLimits,
+    *,
+    at: datetime,
 ) -> KeyPlan:
     """Plan the program of one key for the grants that its holder has.
 
@@ -126,31 +169,35 @@ def plan_key(
     earliest of them, so it has to be planned again then and whenever the next one begins. A running grant needs
     no start: the key is written after it began. A grant that has not begun enters the key only when none runs
     and `limits.deliver_ahead` allows it, and then its start is stored, rounded up.
+
+    Where not all fit, the grant that began first stays: one that comes later never takes another off the key, and
+    a grant is carried whole or not at all.
     """
-    rights = tuple(catalogue)
+    covers = catalogue if isinstance(catalogue, Covers) else Covers(catalogue)
     ends = {g.grant: end_on_grid(g.ends_at, grid=limits.grid, zone=limits.zone) for g in grants}
     carried: dict[str, Carried] = {}
     cannot: dict[str, CannotCarry] = {}
     running = [g for g in grants if g.starts_at <= at < g.ends_at]
     chosen = running or _next_ahead(grants, at=at, ahead=limits.deliver_ahead)
-    for grant in chosen:
-        if ends[grant.grant] <= max(at, grant.starts_at):
+    inside: list[GrantToCarry] = []
+    program = EMPTY_PROGRAM
+    for grant in sorted(chosen, key=lambda each: (each.starts_at, each.grant)):
+        begins = at
+        if grant.starts_at > at:
+            begins = start_on_grid(grant.starts_at, grid=limits.grid, zone=limits.zone)
+        if ends[grant.grant] <= begins:
             cannot[grant.grant] = CannotCarry(grant.locks, CannotWhy.WINDOW_BELOW_GRID)
             continue
-        outcome = cover(grant.locks, rights)
+        outcome = covers.cover(grant.locks)
         if isinstance(outcome, CannotCarry):
             cannot[grant.grant] = outcome
-        else:
-            carried[grant.grant] = outcome
-    inside = [g for g in chosen if g.grant in carried]
-    program = _program(inside, carried, ends, limits=limits, at=at)
-    if inside and (why := _too_big(program, limits)):
-        # Nothing is dropped by our own choice: who gets the last slot is a person's decision.
-        cannot |= {g.grant: CannotCarry(g.locks, why) for g in inside}
-        program, carried = EMPTY_PROGRAM, {}
-    elif inside and program.window_is_empty:
-        cannot |= {g.grant: CannotCarry(g.locks, CannotWhy.WINDOW_BELOW_GRID) for g in inside}
-        program, carried = EMPTY_PROGRAM, {}
+            continue
+        with_it = _program([*inside, grant], carried | {grant.grant: outcome}, ends, limits=limits, at=at)
+        if why := _too_big(with_it, limits):
+            cannot[grant.grant] = CannotCarry(grant.locks, why)
+            continue
+        carried[grant.grant], program = outcome, with_it
+        inside.append(grant)
     return KeyPlan(program, carried, cannot, _plan_again_at(grants, ends, limits=limits, at=at))
 
 
@@ -182,8 +229,7 @@ def _next_ahead(grants: Sequence[GrantToCarry], *, at: datetime, ahead: timedelt
 
 
 def _too_big(program: Program, limits: KeyLimits) -> CannotWhy | None:
-    slots = (program.starts_at is not None) + (program.ends_at is not None)
-    if slots > limits.free_slots:
+    if slots_of(program) > limits.free_slots:
         return CannotWhy.NO_SLOT
     if limits.max_rights is not None and len(program.rights) > limits.max_rights:
         return CannotWhy.TOO_MANY_RIGHTS

@@ -17,6 +17,7 @@ from key2xs.ledger import Entry, Lane, Ledger, ReadEntry
 
 from .adoption.counting import kept_when
 from .classify import Class, Evidence, classify
+from .coverage.readings import note_reading
 from .custody import Custody
 from .desk.certainty import NOBODY_KNOWN, Custodian
 from .port import EventPage, KeySystemPort, LockEvent, LockEventOutcome, TimeQuality
@@ -55,6 +56,8 @@ class EventStore:
         )
         for event, row, number in zip(fresh.values(), rows, numbers, strict=True):
             await tx.execute(_SQL["insert_event"], *_columns(system.id, event, row, at), number)
+        for reading in page.readings:
+            await note_reading(tx, system.id, reading)
         _STORED.reach()
         await tx.execute(_SQL["put_cursor"], system.id, page.cursor, at)
         return len(fresh)
@@ -362,5 +365,5 @@ def _columns(
         new_id(), system_id, event.vendor_event_id, event.occurred_at, str(event.time_quality), event.read_at,
         event.arrived_at, event.vendor_lock, looked["cylinder_id"], event.vendor_key, key.id if key else None,
         had.person_id, event.person_certain, str(event.outcome), found.name, found.why, found.grant_id,
-        event.raw_type, at, had.certainty, had.crew_size,
+        event.raw_type, at, had.certainty, had.crew_size, event.counter_lock, event.counter_key,
     )  # fmt: skip

@@ -95,7 +95,7 @@ def expose(
         return Exposure(ExposureKind.PROVEN_END, block_list_at, (term,), (AssumptionId.BLOCK_LIST_REFUSES,))
     latest = latest or LatestOpenings(key, settings)
     ends = [latest.of(index, lock) for index, opens in enumerate(opening) if opens]
-    scheduled = any(
+    scheduled = latest.has_schedules and any(
         opens and record.program.schedule is not None
         for opens, record in zip(opening, key.programs, strict=True)
     )
@@ -135,6 +135,7 @@ class LatestOpenings:
         """Work out what does not depend on the lock."""
         self._key, self._settings = key, settings
         self._countdowns = [_by_countdown(record, key, settings) for record in key.programs]
+        self.has_schedules = any(record.program.schedule is not None for record in key.programs)
         self._known: dict[tuple[int, LockClass], _Latest] = {}
 
     def of(self, index: int, lock: LockClass) -> _Latest:

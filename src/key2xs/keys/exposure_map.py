@@ -169,6 +169,9 @@ class ExposureMap:
         self, mask: int, key: KeyOnRecord, allowed: Mapping[str, str]
     ) -> Iterator[tuple[int, datetime | None, str | None]]:
         """Cut a set of locks by when the block list reached them and by the grant that allows them."""
+        if not key.block_list_reached and not allowed:
+            yield mask, None, None
+            return
         for reached, instant in self._labelled(mask, key.block_list_reached):
             for part, grant in self._labelled(reached, allowed):
                 yield part, instant, grant

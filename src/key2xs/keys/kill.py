@@ -11,9 +11,9 @@ from key2xs.core.database import Connection
 from key2xs.core.ids import KeyId, KeySystemId, PersonId
 from key2xs.core.sql import load_queries
 
-from .calls import URGENT
 from .connected import Connected
 from .custody import Custody
+from .lanes import WorkLane
 from .openers import Openers
 from .planner import Planner
 from .registry import Registry
@@ -70,4 +70,4 @@ class Kill:
             )
             if await self._targets.wish(tx, key, target, wanted, at):
                 await self._openers.refresh(tx, key, at)
-        await tx.execute(_SQL["mark_work"], target.id, at, URGENT)
+        await tx.execute(_SQL["mark_work"], target.id, at, WorkLane.KILL)

@@ -1,16 +1,18 @@
 """From the log to the targets: which keys must be looked at again."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from key2xs.core.database import Connection
+from key2xs.core.ids import KeyId
 from key2xs.core.sql import load_queries
 from key2xs.ledger import ReadEntry
 
+from .lanes import WorkLane, lane_of
 from .registry import Registry
 from .targets import Targets
 
 _SQL = load_queries("key2xs.keys")
-_URGENT = frozenset({"grants:lease:end", "keys:key:block", "keys:custody:take_back", "keys:custody:transfer"})
 
 
 class TargetMarker:
@@ -26,23 +28,33 @@ class TargetMarker:
     async def handle(self, tx: Connection, entries: Sequence[ReadEntry]) -> None:
         """Make due every key of a person whose grants or custody changed, and every key that changed itself."""
         self.idle = True
-        persons: set[str] = set()
-        keys: set[str] = set()
+        persons: dict[UUID, WorkLane] = {}
+        keys: dict[UUID, WorkLane] = {}
         for entry in entries:
+            lane = lane_of(entry.kind, entry.body)
             if entry.kind.startswith(("grants:lease:", "keys:custody:")):
-                persons.update(s.partition(":")[2] for s in entry.subjects if s.startswith("person:"))
+                _note(persons, entry, "person:", lane)
             if entry.kind.startswith(("keys:custody:", "keys:key:", "keys:standing:")):
-                keys.update(s.partition(":")[2] for s in entry.subjects if s.startswith("key:"))
+                _note(keys, entry, "key:", lane)
         if any(entry.kind == "keys:system:inventory" for entry in entries):
             # Whoever asks who can open a cabinet wants to hear of keys that nobody handed out here, too.
-            keys.update(str(row["id"]) for row in await tx.fetch(_SQL["keys_without_target"]))
+            for row in await tx.fetch(_SQL["keys_without_target"]):
+                keys.setdefault(row["id"], WorkLane.GRANT)
         if not persons and not keys:
             return
         at = max(entry.recorded_at for entry in entries)
-        lane = min(int(entry.kind in _URGENT) ^ 1 for entry in entries)
-        rows = await tx.fetch(_SQL["keys_to_mark"], sorted(persons), sorted(keys), at)
-        self.idle = not rows
-        for row in rows:
-            key = await self._registry.get_key(tx, row["id"])
+        for row in await tx.fetch(_SQL["keys_to_mark"], sorted(persons), at):
+            # Each key by what was said of it or its holder: what comes new for one must not overtake with another's stop.
+            keys[row["id"]] = min(keys.get(row["id"], WorkLane.GRANT), persons[row["person_id"]])
+        self.idle = not keys
+        for key_id, lane in sorted(keys.items()):
+            key = await self._registry.get_key(tx, KeyId(key_id))
             target = await self._targets.ensure(tx, key, at)
             await tx.execute(_SQL["mark_work"], target.id, at, lane)
+
+
+def _note(lanes: dict[UUID, WorkLane], entry: ReadEntry, noun: str, lane: WorkLane) -> None:
+    for subject in entry.subjects:
+        if subject.startswith(noun):
+            named = UUID(subject.removeprefix(noun))
+            lanes[named] = min(lanes.get(named, WorkLane.GRANT), lane)

@@ -1,7 +1,7 @@
 """Who may open what: the projection that answers at once, kept beside every change of what may be on a key."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -25,8 +25,8 @@ from .exposure_types import (
     WorksUntil,
     possible_programs,
 )
+from .exposure_what_if import if_ordered_empty
 from .port import ProgrammingState
-from .program import EMPTY_PROGRAM, ProgramOnDevice, ProgramState
 from .registry import lock_of
 from .targets import Targets
 from .types import MayOpen, StoredKey
@@ -135,17 +135,25 @@ class Openers:
         return True
 
     async def exposure_of(
-        self, tx: Connection, key: StoredKey, at: datetime, *, as_if_revoked: bool = False
+        self,
+        tx: Connection,
+        key: StoredKey,
+        at: datetime,
+        *,
+        as_if_revoked: bool = False,
+        what_if: Callable[[KeyOnRecord], KeyOnRecord] | None = None,
     ) -> KeyExposure:
         """Answer for every cylinder that a program possibly on the key opens.
 
         `as_if_revoked` answers as if all grants ended at `at` and the vendor took the order for the empty program
-        at once: how fast could the key be revoked?
+        at once: how fast could the key be revoked? `what_if` changes what is known, to ask what would help.
         """
         places, cylinders = await self._map(tx, key.system_id)
         record, allowed = await self._record(tx, key)
         if as_if_revoked:
-            record, allowed = _as_if_ordered_empty(record, at), {}
+            record, allowed = if_ordered_empty(record, at), {}
+        if what_if is not None:
+            record = what_if(record)
         pairs = []
         for group in places.of_key(record, allowed=allowed):
             pairs += [
@@ -280,16 +288,6 @@ def _sure_until(works: WorksUntil, as_of: datetime | None) -> datetime | None:
     if works.at is None:
         return FOR_EVER
     return None if works.at == as_of else works.at
-
-
-def _as_if_ordered_empty(record: KeyOnRecord, at: datetime) -> KeyOnRecord:
-    ordered = ProgramOnDevice(EMPTY_PROGRAM, ProgramState.POSSIBLE, written_at=at, ordered_at=at)
-    return replace(
-        record,
-        programs=(*record.programs, ordered),
-        programming_state=ProgrammingState.ORDERED,
-        as_of=max(at, record.as_of),
-    )
 
 
 def _basis_without_grant(key: StoredKey, kept: bool) -> str | None:  # noqa: FBT001 - a yes or no

@@ -15,11 +15,13 @@ from key2xs.plant.service import cylinder_facts
 
 from .adoption.kept import CARRIES_STANDING, Kept, together
 from .adoption.standing import Standing
-from .carry import CannotCarry, GrantToCarry, KeyLimits, KeyPlan, plan_key
+from .carry import Covers, GrantToCarry, KeyLimits
+from .compile.compiler import Compiled, KeyNow, WantedGrant, compile_keys
+from .compile.ways_out import OtherKey, WayOut, ways_of_key
 from .custody import Custody
-from .port import KeyCapabilities, KeyReading, VendorRight
+from .port import KeyCapabilities, KeyKind, KeyReading
 from .program import EMPTY_PROGRAM, Program
-from .registry import right_of
+from .registry import key_of, right_of
 from .types import StoredKey
 
 _SQL = load_queries("key2xs.keys")
@@ -30,6 +32,10 @@ NO_LOCK = "no_lock_known"
 NOT_WRITABLE = "key_not_writable"
 EMERGENCY_KEY = "emergency_key"
 REPORTED = "reported"
+
+_OF_THE_KEY = frozenset({CARRIES_STANDING, EMERGENCY_KEY, NOT_WRITABLE, REPORTED})  # another key may do
+_WAYS = "ways_out"
+_BY_AIR = frozenset({KeyKind.PHONE, KeyKind.CONNECT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class Planner:
         """
         self._custody, self._zone, self._allowance = custody, zone, lock_box_allowance
         self._standing = standing
-        self._catalogues: dict[KeySystemId, tuple[int, list[VendorRight]]] = {}
+        self._catalogues: dict[KeySystemId, tuple[int, Covers]] = {}
 
     async def plan(
         self,
@@ -97,6 +103,23 @@ class Planner:
         kept = await self._standing.now(tx, key, at, also=also_enforced)
         if holder is None:
             return await self._only_kept(tx, key, kept, {}, None, holder)
+        wanted = await self._for_holder(
+            tx, key, capabilities, kept, holder, offline_expires_after, deliver_ahead, at, also_enforced
+        )
+        return replace(wanted, cannot=await self._with_ways(tx, key, holder, wanted.cannot, at))
+
+    async def _for_holder(
+        self,
+        tx: Connection,
+        key: StoredKey,
+        capabilities: KeyCapabilities,
+        kept: Kept,
+        holder: PersonId,
+        offline_expires_after: timedelta,
+        deliver_ahead: timedelta,
+        at: datetime,
+        also_enforced: Collection[ZoneId],
+    ) -> Wanted:
         # A start that lies ahead would hold up what the key keeps until then.
         ahead = deliver_ahead if kept.program.opens_nothing else timedelta(0)
         grants = await grants_of_holder(tx, holder, at, at + ahead)
@@ -125,11 +148,16 @@ class Planner:
         ]
         if kept.program.opens_nothing and {GrantId(UUID(each.grant)) for each in asked} <= boxes:
             asked = [replace(each, ends_at=each.ends_at + self._allowance) for each in asked]
-        catalogue = await self.catalogue(tx, key.system_id)
-        plan = plan_key(
-            asked, catalogue, _limits(capabilities, self._zone, offline_expires_after, ahead), at=at
+        limits = _limits(capabilities, self._zone, offline_expires_after, ahead)
+        name = str(key.id)
+        compiled = compile_keys(
+            [KeyNow(name, key.stamp, limits)],
+            [WantedGrant(each, frozenset({name})) for each in asked],
+            await self._covers(tx, key.system_id),
+            at=at,
         )
-        wanted = replace(_wanted(plan, grants, cannot, holder), kept=kept)
+        plan = compiled.plans[name]
+        wanted = replace(_wanted(compiled, name, grants, cannot, holder), kept=kept)
         if kept.program.opens_nothing:
             return wanted
         both = together(kept.program, plan.program, over_the_air=capabilities.updates_over_the_air)
@@ -165,13 +193,49 @@ class Planner:
             left_alone=keeps and not kept.changed and await self._standing.is_left_alone(tx, key.id),
         )
 
-    async def catalogue(self, tx: Connection, system_id: KeySystemId) -> list[VendorRight]:
+    async def _with_ways(
+        self,
+        tx: Connection,
+        key: StoredKey,
+        holder: PersonId,
+        cannot: Mapping[str, dict[str, Any]],
+        at: datetime,
+    ) -> dict[str, dict[str, Any]]:
+        """Add to each grant that stays out what would help, the cheapest first."""
+        if not cannot:
+            return {}
+        others = await self._other_keys(tx, key, holder, at)
+        found = {}
+        for grant, why in cannot.items():
+            ways: list[WayOut] = list(why.get(_WAYS, ()))
+            if why["why"] in _OF_THE_KEY:
+                ways += ways_of_key(grant, others)
+            elif why["why"] != NOT_ENFORCED:
+                ways += [way for way in ways_of_key(grant, others) if way.key is not None]
+            ways.sort(key=lambda way: way.cost)
+            found[grant] = why | {_WAYS: [way.as_json() for way in ways]}
+        return found
+
+    @staticmethod
+    async def _other_keys(tx: Connection, key: StoredKey, holder: PersonId, at: datetime) -> list[OtherKey]:
+        """Return the holder's other keys of the system that are in order, with the grants asked for on them."""
+        found = []
+        for row in await tx.fetch(_SQL["keys_of_person"], holder, at):
+            other = key_of(row)
+            if other.id == key.id or other.system_id != key.system_id or other.blocked_at or other.deleted:
+                continue
+            target = await tx.fetchrow(_SQL["find_target"], other.id)
+            carries = frozenset(map(str, target["grants"])) if target is not None else frozenset[str]()
+            found.append(OtherKey(str(other.id), other.stamp, carries, other.kind in _BY_AIR))
+        return found
+
+    async def _covers(self, tx: Connection, system_id: KeySystemId) -> Covers:
         """Return the rights of a key system; read again only when one changed."""
         version = await tx.fetchval(_SQL["rights_version"], system_id) or 0
         known = self._catalogues.get(system_id)
         if known is None or known[0] != version:
             rows = await tx.fetch(_SQL["rights_of_system"], system_id)
-            known = self._catalogues[system_id] = (version, [right_of(row) for row in rows])
+            known = self._catalogues[system_id] = (version, Covers(right_of(row) for row in rows))
         return known[1]
 
     async def _locks(
@@ -230,14 +294,21 @@ def _limits(
 
 
 def _wanted(
-    plan: KeyPlan, grants: Sequence[HeldGrant], cannot: Mapping[str, dict[str, Any]], holder: PersonId
+    compiled: Compiled,
+    name: str,
+    grants: Sequence[HeldGrant],
+    cannot: Mapping[str, dict[str, Any]],
+    holder: PersonId,
 ) -> Wanted:
-    problems = dict(cannot)
-    problems.update({grant: _cannot_json(why) for grant, why in plan.cannot.items()})
+    plan = compiled.plans[name]
+    stays = {
+        grant: {"why": str(each.cannot.why), "locks": sorted(each.cannot.locks), _WAYS: each.ways}
+        for grant, each in compiled.cannot.items()
+    }
     return Wanted(
         program=plan.program,
         grants=tuple(GrantId(g.id) for g in grants if str(g.id) in plan.carried),
-        cannot=problems,
+        cannot=dict(cannot) | stays,
         plan_again_at=plan.plan_again_at,
         holder=holder,
         stale=tuple(sorted({g.unit for g in grants if g.stale})),
@@ -250,7 +321,3 @@ def _own_end(kept: Kept) -> datetime | None:
 
 def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
     return min((at for at in (one, other) if at is not None), default=None)
-
-
-def _cannot_json(cannot: CannotCarry) -> dict[str, Any]:
-    return {"why": str(cannot.why), "locks": sorted(cannot.locks)}

@@ -38,6 +38,7 @@ __all__ = [
     "KeyTag",
     "LockEvent",
     "LockEventOutcome",
+    "MemoryReading",
     "ProgrammingState",
     "SessionStore",
     "StoredSession",
@@ -243,6 +244,8 @@ class LockEvent:
         read_at: taken from the lock; arrived_at: reached the vendor's server.
         person_certain: False when the vendor cannot establish who held the key.
         raw_type: the vendor's own type code, kept for later questions.
+        counter_lock, counter_key: the number of the row in the memory of the lock or the key, where the vendor tells one;
+            each attempt raises it by one, so a number that is missing is a row that is missing.
     """
 
     vendor_event_id: str
@@ -255,18 +258,39 @@ class LockEvent:
     outcome: LockEventOutcome
     person_certain: bool
     raw_type: int
+    counter_lock: int | None = None
+    counter_key: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """The whole memory of one lock or one key was read: all its rows are in this page or in an earlier one.
+
+    Attributes:
+        vendor_lock, vendor_key: whose memory; one of the two.
+        read_at: when it was read; arrived_at: when the vendor's server got it.
+        holds: how many rows the memory keeps before the oldest is lost, or fewer where the vendor does not say.
+    """
+
+    vendor_lock: str | None
+    vendor_key: str | None
+    read_at: datetime
+    arrived_at: datetime
+    holds: int
 
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
     """Events in order of arrival. Pass `cursor` to the next call; `more` = call again at once.
 
-    Pages overlap on purpose: a row may come twice and is recognised by `vendor_event_id`.
+    Pages overlap on purpose: a row may come twice and is recognised by `vendor_event_id`. `readings` tells which memories
+    were read completely, where the vendor tells that at all.
     """
 
     events: tuple[LockEvent, ...]
     cursor: str
     more: bool
+    readings: tuple[MemoryReading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,10 +140,9 @@ FROM key_custody AS custody JOIN key_key AS key ON key.id = custody.key_id
 WHERE upper_inf(custody.known) AND custody.during @> $1::timestamptz ORDER BY lower(custody.during), key.stamp
 
 -- name: keys_to_mark
--- The keys that these people have, and these keys.
-SELECT key_id AS id FROM key_custody
-WHERE person_id = ANY($1::uuid[]) AND upper_inf(known) AND during @> $3::timestamptz
-UNION SELECT unnest($2::uuid[])
+-- The keys that these people have.
+SELECT key_id AS id, person_id FROM key_custody
+WHERE person_id = ANY($1::uuid[]) AND upper_inf(known) AND during @> $2::timestamptz
 
 -- name: find_target
 -- The target of a key.
@@ -219,7 +218,7 @@ UPDATE key_program SET gone_at = $2, entry = $3 WHERE id = ANY($1::uuid[])
 
 -- name: make_work
 -- Work on a new target, due at once.
-INSERT INTO key_work (target_id, next_at) VALUES ($1, $2) ON CONFLICT DO NOTHING
+INSERT INTO key_work (target_id, next_at, lane) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 
 -- name: mark_work
 -- Make a target due.
@@ -245,7 +244,7 @@ SELECT true FROM key_work WHERE target_id = $1 AND fence = $2 FOR UPDATE
 -- name: release_work
 -- Done for now; a mark that came meanwhile keeps the target due.
 UPDATE key_work SET leased_until = NULL, leased_by = NULL, failures = $4,
-    lane = CASE WHEN marks = $5 THEN 1 ELSE lane END,
+    lane = CASE WHEN marks = $5 THEN $6 ELSE lane END,
     next_at = CASE WHEN marks = $5 THEN $3 ELSE least(next_at, $3) END
 WHERE target_id = $1 AND fence = $2
 
@@ -342,8 +341,8 @@ SELECT vendor_event_id FROM key_event WHERE system_id = $1 AND vendor_event_id =
 -- A row of a lock's log.
 INSERT INTO key_event (id, system_id, vendor_event_id, occurred_at, time_quality, read_at, arrived_at, lock_external_id,
     cylinder_id, key_external_id, key_id, person_id, person_certain, outcome, class, why, grant_id, raw_type, recorded_at,
-    certainty, crew_size, entry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+    certainty, crew_size, counter_lock, counter_key, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 
 -- name: cylinder_of_lock
 -- The cylinder that a lock of this system is.

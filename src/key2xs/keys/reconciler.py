@@ -6,7 +6,6 @@ lease over from a stalled worker ends that worker's vendor session before anythi
 request of it can still be under way.
 """
 
-import contextlib
 import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,22 +15,24 @@ from uuid import UUID
 from key2xs.core.clock import Clock
 from key2xs.core.crash import declare
 from key2xs.core.database import Connection, Database
-from key2xs.core.errors import CallFailed, Key2XSError, NeedsPerson, Refused, Retry, Unknown
+from key2xs.core.errors import CallFailed
 from key2xs.core.sql import load_queries
 
 from .adoption.adopting import waiting_why
 from .block_visits import BlockVisits
 from .blocking import NOT_SENT, Blocking
 from .brake import Brake, NoBrake
-from .calls import FIRST_RETRY, URGENT, Calls, Claim, PlanChanged
+from .calls import Calls, Claim, PlanChanged
 from .connected import Connected
 from .custody import Custody
+from .lanes import WorkLane
 from .narrowing import narrowest
 from .openers import Openers
 from .planner import Planner, Wanted
-from .port import BaseChanged, KeyReading, ProgrammingState
+from .port import KeyReading, ProgrammingState
 from .registry import Registry
 from .sessions import this_worker
+from .setbacks import Setbacks, release
 from .targets import Targets, alike
 from .types import StoredKey, Target
 from .unblocking import Unblocking
@@ -47,9 +48,6 @@ POLL = timedelta(
 )  # a phone acknowledges in seconds to minutes; a webhook or a visit may come any time
 SLOW_POLL = timedelta(minutes=2)  # after the first minutes without acknowledgement
 FAST_POLLS_FOR = timedelta(minutes=5)
-WAIT_FOR_PERSON = timedelta(minutes=10)
-FAILURES_SHOWN = 2  # in a row before people are told: one lost call is nothing to look at
-LONGEST_RETRY = timedelta(minutes=5)
 
 _READ_ONLY = "a key of this kind is only read at this level"
 _HELD_BACK = "not given back until a person has confirmed the log (see docs/how-to/restore-a-backup.md)"
@@ -120,9 +118,19 @@ class Reconciler:
         self._worker = worker or this_worker(secrets.token_hex(4))
         self.name = f"reconciler:{system.name}"
         self.idle = False
+        self._setbacks = Setbacks(database, registry, targets, system.name)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the key system is asked only now and then, while it is."""
+        return self._setbacks.problem
 
     async def step(self, now: datetime) -> datetime | None:
         """Work on the most urgent due target; `now` when there was one, else when the next is due."""
+        pause = self._setbacks.wait_until(now)
+        self.idle = pause is not None
+        if pause is not None:
+            return pause
         claim = await self._database.transact(lambda tx: self._claim(tx, now))
         self.idle = claim is None
         if claim is None:
@@ -132,14 +140,15 @@ class Reconciler:
         _CLAIMED.reach()
         try:
             next_at = await self._converge(claim, now)
-            failures = 0
+            failures, lane = 0, WorkLane.GRANT
+            self._setbacks.answered()
         except CallFailed as error:
-            failures = claim.failures + 1
-            next_at = now + await self._failed(claim, error, now)
+            failures, lane = claim.failures + 1, claim.lane  # what took away still comes first
+            next_at = now + await self._setbacks.call_failed(claim, error, now)
         except Exception as error:
-            await self._break_off(claim, error, now)
+            await self._setbacks.broke_off(claim, error, now)
             raise
-        await self._database.transact(lambda tx: self._release(tx, claim, next_at, failures))
+        await self._database.transact(lambda tx: release(tx, claim, next_at, failures, lane))
         return now
 
     async def _claim(self, tx: Connection, now: datetime) -> Claim | None:
@@ -151,11 +160,14 @@ class Reconciler:
         key = await self._registry.get_key(tx, row["key_id"])
         took_over = row["leased_until"] is not None
         return Claim(
-            row["target_id"], key, row["fence"] + 1, row["marks"], took_over, row["failures"], row["lane"]
+            row["target_id"],
+            key,
+            row["fence"] + 1,
+            row["marks"],
+            took_over,
+            row["failures"],
+            WorkLane(row["lane"]),
         )
-
-    async def _release(self, tx: Connection, claim: Claim, next_at: datetime, failures: int) -> None:
-        await tx.execute(_SQL["release_work"], claim.target_id, claim.fence, next_at, failures, claim.marks)
 
     async def _converge(self, claim: Claim, now: datetime) -> datetime:
         # What is wanted is stored before the vendor is asked anything: a kill is on record though the vendor is down.
@@ -337,46 +349,11 @@ class Reconciler:
         if (await self._wanted(tx, key, now)).program != wanted.program:
             raise PlanChanged("what the key should hold changed while it was read")
         if operation == "write_program":
-            if claim.lane != URGENT and key.blocked_at is None:
-                await self._brake.check(tx, self._system.system_id, key, wanted, claim.lane, now)
+            if not claim.lane.passes_brake and key.blocked_at is None:
+                await self._brake.check(tx, self._system.system_id, key, wanted, now)
             await self._targets.note_program(tx, key, wanted.to_write, wanted.grants, origin="ours", at=now)
             await self._openers.refresh(tx, key, now)
         return await self._calls.intend(tx, claim, operation, now)
-
-    async def _failed(self, claim: Claim, error: CallFailed, now: datetime) -> timedelta:
-        """Say how long to wait, and show the trouble where a person must act or it lasts."""
-        if isinstance(error, BaseChanged | PlanChanged):
-            return timedelta(0)
-        if isinstance(error, Retry):
-            if claim.failures >= FAILURES_SHOWN:
-                await self._database.transact(lambda tx: self._stick(tx, claim, str(error), now))
-            backed_off: timedelta = min(LONGEST_RETRY, FIRST_RETRY * int(2 ** min(claim.failures, 6)))
-            return max(error.after, backed_off)
-        if isinstance(error, Unknown):
-            return FIRST_RETRY
-        if isinstance(error, NeedsPerson | Refused):
-            await self._database.transact(lambda tx: self._stick(tx, claim, str(error), now))
-        return WAIT_FOR_PERSON
-
-    async def _break_off(self, claim: Claim, error: Exception, now: datetime) -> None:
-        """Let go of a target that we failed at, so that others come first; without a database the lease stays ours."""
-        wait = min(LONGEST_RETRY, FIRST_RETRY * int(2 ** min(claim.failures, 6)))
-        problem = (
-            str(error) if isinstance(error, Key2XSError) else f"a fault of Key2XS ({type(error).__name__})"
-        )
-
-        async def let_go(tx: Connection) -> None:
-            await self._release(tx, claim, now + wait, claim.failures + 1)
-            if claim.failures >= FAILURES_SHOWN:
-                await self._stick(tx, claim, problem, now)
-
-        with contextlib.suppress(Exception):
-            await self._database.transact(let_go)
-
-    async def _stick(self, tx: Connection, claim: Claim, problem: str, now: datetime) -> None:
-        key = await self._registry.get_key(tx, claim.key.id)
-        target = await self._targets.ensure(tx, key, now)
-        await self._targets.note_problem(tx, key, target, problem, now)
 
     def _next_look(self, target: Target, wanted: Wanted, *, settled: bool, now: datetime) -> datetime:
         times = [now + (self._system.watched_reread if wanted.left_alone else self._system.reread)]

@@ -14,6 +14,7 @@ from key2xs.core.sql import load_queries
 from key2xs.ledger import Entry, Lane, Ledger
 
 from .adoption.standing import store_kept
+from .lanes import WorkLane
 from .planner import Wanted
 from .port import KeyReading, ProgrammingState
 from .program import EMPTY_PROGRAM, NO_OFFLINE_UPDATES, Program, ProgramOnDevice, ProgramState
@@ -47,7 +48,7 @@ class Targets:
         await tx.execute(
             _SQL["insert_target"], target_id, key.system_id, key.id, program_json(EMPTY_PROGRAM), at, entry
         )
-        await tx.execute(_SQL["make_work"], target_id, at)
+        await tx.execute(_SQL["make_work"], target_id, at, WorkLane.GRANT)
         made = await self.find(tx, key.id)
         if made is None:
             raise AssertionError  # pragma: no cover - just inserted under the head's lock

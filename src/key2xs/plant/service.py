@@ -1,6 +1,6 @@
 """What other rooms ask the plant, and the one dangerous switch: a security zone's mode."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, get_args
 from uuid import UUID
@@ -272,10 +272,15 @@ async def cylinders_of_unit(
 
 
 async def list_access_points(
-    tx: Connection, *, after: AccessPointId | None = None, limit: int = _PAGE
+    tx: Connection,
+    *,
+    ids: Collection[AccessPointId] | None = None,
+    after: AccessPointId | None = None,
+    limit: int = _PAGE,
 ) -> list[AccessPoint]:
     """Return access points in the order of their ids, a page at a time."""
-    rows = await tx.fetch(_SQL["list_access_points"], None, None, after, limit)
+    wanted = None if ids is None else list(ids)
+    rows = await tx.fetch(_SQL["list_access_points"], wanted, None, after, limit)
     return [AccessPoint(**row) for row in rows]
 
 

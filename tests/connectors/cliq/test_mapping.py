@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from key2xs.connectors.cliq import mapping, payloads as wire
 from key2xs.core.errors import Refused
-from key2xs.keys.port import LockEventOutcome, ProgrammingState, TimeQuality
+from key2xs.keys.port import LockEventOutcome, MemoryReading, ProgrammingState, TimeQuality
 from key2xs.keys.program import EMPTY_PROGRAM, UNLIMITED, Program, WeeklyWindow
 
 AT = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
@@ -176,6 +176,23 @@ def test_a_row_without_time_or_key_is_told_as_such() -> None:
     assert not foreign.person_certain
     assert foreign.vendor_event_id == "e1"
     assert mapping.lock_event(msgspec.structs.replace(EVENT, cylinder=None, kind="key_updated")) is None
+
+
+def test_only_whole_memories_count_as_read() -> None:
+    def told(
+        kind: str, *, cylinder: str | None = None, key: str | None = None, source: str = "key"
+    ) -> object:
+        row = msgspec.structs.replace(EVENT, kind=kind, cylinder=cylinder, key=key, source=source)
+        return mapping.memory_reading(row, key_rows=100)
+
+    assert told("list_read", cylinder="a", source="cylinder") == MemoryReading("a", None, AT, AT, 1000)
+    assert told("key_updated", key="k") == MemoryReading(None, "k", AT, AT, 100)
+    assert told("key_updated", key="k", source="system") is None, (
+        "the system says so, not the key's own memory"
+    )
+    assert told("key_updated_offline", key="k") is None, "nothing came up with it"
+    assert told("opened", cylinder="a", key="k") is None
+    assert told("cylinder_programmed", cylinder="a", source="cylinder") is None
 
 
 def test_codes_of_the_log_are_never_renumbered() -> None:

@@ -178,6 +178,14 @@ def test_a_log_row_is_told_by_its_bits(mask: int, outcome: LockEventOutcome, qua
     assert event.vendor_event_id == "id"
 
 
+def test_a_log_row_tells_its_number_in_the_lock() -> None:
+    row = LogRow(
+        "ID", "2026-06-01T12:01:00Z", "LOCK", "KEY", "2026-06-01T12:00:00Z", None, 4, going_counter=17
+    )
+    assert lock_event(row).counter_lock == 17
+    assert lock_event(row).counter_key is None
+
+
 def test_the_limits_of_the_manifest_are_those_of_the_code() -> None:
     text = (Path(iloq.__path__[0]) / "manifest.toml").read_text(encoding="utf-8")
     limits = {limit["id"]: limit["value"] for limit in tomllib.loads(text)["limits"]}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -20,6 +20,12 @@ from key2xs.api.exposing import (
     markings_of,
     worst,
 )
+from key2xs.api.exposure_totals import (
+    ExposureTotals,
+    TotalOut,
+    cylinders_of_zone,
+    totals_by,
+)
 from key2xs.api.paging import At, Name, OptionalName
 from key2xs.api.shapes import Explained
 from key2xs.api.web import Web, WebPart
@@ -27,6 +33,8 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput, NotFound
 from key2xs.core.ids import CompanyId, PersonId, parse_id
 from key2xs.identity import Company, find_company, get_company, persons_of_company
+from key2xs.keys.exposure_lists import keys_at
+from key2xs.keys.live import keys_with_ids
 
 
 class NoBound(msgspec.Struct, frozen=True):
@@ -111,12 +119,16 @@ async def explain_reference(web: WebPart, data: JSONBody[ExplainAsked]) -> Expla
     summary="Until when could keys still open",
 )
 async def exposure(
-    web: WebPart, key: OptionalName = None, person: OptionalName = None, company: OptionalName = None
+    web: WebPart,
+    key: OptionalName = None,
+    person: OptionalName = None,
+    company: OptionalName = None,
+    zone: OptionalName = None,
 ) -> ExposureOut:
-    """Exposure of one key, or of all keys of a person or a company: name exactly one of them."""
+    """Exposure of one key, of all keys of a person or a company, or at a security zone: name exactly one of them."""
     if person:
         refuse_reference(person)
-    return await _exposure(web, key, person, company)
+    return await _exposure(web, key=key, person=person, company=company, zone=zone)
 
 
 @post(
@@ -128,7 +140,7 @@ async def exposure(
 )
 async def exposure_reference(web: WebPart, data: JSONBody[ExposureAsked]) -> ExposureOut:
     """A personnel number is personal: it goes in the body, where no log of addresses keeps it."""
-    return await _exposure(web, None, data.person, None)
+    return await _exposure(web, person=data.person)
 
 
 def refuse_reference(person: str) -> None:
@@ -143,21 +155,53 @@ def refuse_reference(person: str) -> None:
         )
 
 
-async def _exposure(web: Web, key: str | None, person: str | None, company: str | None) -> ExposureOut:
-    named = {name: value for name, value in (("key", key), ("person", person), ("company", company)) if value}
+async def _exposure(web: Web, **asked: str | None) -> ExposureOut:
+    named = {name: value for name, value in asked.items() if value}
     if len(named) != 1:
-        raise InvalidInput("key", "name exactly one of key, person and company")
+        raise InvalidInput("key", "name exactly one of key, person, company and zone")
+    ((kind, value),) = named.items()
     at = web.now
     async with web.services.database.read() as tx:
-        if key:
-            found = await web.services.registry.get_key(tx, key)
-            return await expose_keys(tx, web, [found], at, asked=named)
-        if person:
-            persons = [await find_person(tx, web, person)]
+        if kind == "zone":
+            cylinders = await cylinders_of_zone(tx, value)
+            held = await keys_with_ids(tx, await keys_at(tx, cylinders, at))
+            return await expose_keys(tx, web, held.values(), at, asked=named, only=cylinders)
+        if kind == "key":
+            keys = [await web.services.registry.get_key(tx, value)]
+        elif kind == "person":
+            keys = await keys_of_persons(tx, web, [await find_person(tx, web, value)], at)
         else:
-            persons = await persons_of_company(tx, (await company_of(tx, company or "")).id, at)
-        keys = await keys_of_persons(tx, web, persons, at)
+            persons = await persons_of_company(tx, (await company_of(tx, value)).id, at)
+            keys = await keys_of_persons(tx, web, persons, at)
         return await expose_keys(tx, web, keys, at, asked=named)
+
+
+@get(
+    "/api/v1/exposure/totals",
+    permission=Permission.KEYS_EXPOSURE_READ,
+    tags=["answers"],
+    summary="What is left of rights that were ended, added up",
+)
+async def totals(
+    web: WebPart,
+    by: Annotated[
+        Literal["zone", "company", "person", "key"], QueryParameter(description="What to add up by.")
+    ],
+) -> ExposureTotals:
+    """The worst first: no bound, then the latest bound, then what is over. A key that acknowledged is not listed."""
+    at = web.now
+    async with web.services.database.read() as tx:
+        groups = await totals_by(tx, by, at)
+    return ExposureTotals(
+        by=by,
+        at=at,
+        groups=[
+            TotalOut(
+                each.name, str(each.kind), each.until, each.no_bound, each.bound, each.proven, each.cylinders
+            )
+            for each in groups
+        ],
+    )
 
 
 @get(
@@ -227,4 +271,4 @@ async def company_of(tx: Connection, name: str) -> Company:
     return found
 
 
-HANDLERS = (explain, explain_reference, exposure, exposure_reference, how_fast)
+HANDLERS = (explain, explain_reference, exposure, exposure_reference, totals, how_fast)

@@ -1,5 +1,6 @@
 """Connections to key systems: whether they may write, and the brake on bulk writes."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -13,14 +14,26 @@ from key2xs.api.auth import require_person
 from key2xs.api.paging import Name
 from key2xs.api.web import CallerPart, WebPart
 from key2xs.core.database import Connection
+from key2xs.keys.adoption.checking import examine_account, read_locks, report_of, shown
 
 Asked = Request[Any, Any, Any]
+MOST_NAMES = 200  # of one finding in one answer; its count has them all
 
 
 class ConnectionList(msgspec.Struct, frozen=True):
     """Connections to key systems."""
 
     items: list[dict[str, Any]]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What a connection lacks: findings, the worst first, each with who has to do what."""
+
+    system: str
+    at: datetime
+    listed_at: datetime | None
+    ready: bool
+    findings: list[dict[str, Any]]
 
 
 class Writes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +60,24 @@ async def connections(web: WebPart) -> ConnectionList:
     """All key systems: what was listed, how much is adopted, whether writing is on, whether the brake holds it."""
     async with web.services.database.read() as tx:
         return ConnectionList([_plain(each) for each in await web.services.connections.all(tx)])
+
+
+@get(
+    "/api/v1/key-systems/{name:str}/check",
+    permission=Permission.KEYS_ADOPTION_READ,
+    tags=["adoption"],
+    summary="What a connection lacks before it can be relied on",
+)
+async def check(web: WebPart, name: Name) -> Check:
+    """Ask the vendor what the account lacks, and judge each lock as it was listed last. Changes nothing."""
+    services = web.services
+    async with services.database.read() as tx:
+        system = await services.connections.get(tx, name)
+        locks = await read_locks(tx, system)
+    # Outside the transaction: the vendor may take its time.
+    connected = services.kill.systems.get(system.id)
+    account = await examine_account(connected.port if connected is not None else None)
+    return Check(**shown(report_of(system, account, locks, web.now), MOST_NAMES))
 
 
 @post(
@@ -97,4 +128,4 @@ async def release_brake(
     return await perform(web, request, caller, work)
 
 
-HANDLERS = (connections, switch_writes, release_brake)
+HANDLERS = (connections, check, switch_writes, release_brake)

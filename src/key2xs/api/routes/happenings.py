@@ -19,6 +19,7 @@ from key2xs.core.database import Connection
 from key2xs.core.errors import InvalidInput
 from key2xs.core.ids import CylinderId
 from key2xs.grants.standing import undecided
+from key2xs.keys.coverage.reads import coverage_of
 from key2xs.keys.desk.findings import open_findings
 from key2xs.keys.desk.lists import overdue
 from key2xs.keys.reads import edited_elsewhere, exposed_keys, unfinished_keys
@@ -52,9 +53,14 @@ class OpeningOut(msgspec.Struct, frozen=True):
 
 
 class OpeningList(msgspec.Struct, frozen=True):
-    """Openings, the newest first."""
+    """Openings, the newest first. What is not in the list did not happen between `whole_since` and `read_up_to` only.
+
+    Both are null where that is not known, and where neither a key nor a cylinder was asked for.
+    """
 
     items: list[OpeningOut]
+    whole_since: datetime | None = None
+    read_up_to: datetime | None = None
 
 
 class Alarm(msgspec.Struct, frozen=True):
@@ -86,12 +92,17 @@ async def openings(
     if set(class_ or ()) - CLASSES:
         raise InvalidInput("class", f"must be some of {', '.join(sorted(CLASSES))}")
     async with web.services.database.read() as tx:
-        key_id = (await web.services.registry.get_key(tx, key)).id if key else None
+        asked = await web.services.registry.get_key(tx, key) if key else None
         cylinder_id: CylinderId | None = (await get_cylinder(tx, cylinder)).id if cylinder else None
         found = await web.services.events.recent(
-            tx, key_id=key_id, cylinder_id=cylinder_id, classes=class_ or None, limit=limit
+            tx,
+            key_id=asked.id if asked else None,
+            cylinder_id=cylinder_id,
+            classes=class_ or None,
+            limit=limit,
         )
-    return OpeningList([_opening(each) for each in found])
+        read = await coverage_of(tx, asked, cylinder_id, web.now)
+    return OpeningList([_opening(each) for each in found], read.whole_since, read.read_up_to)
 
 
 @get("/api/v1/alarms", permission=Permission.KEYS_EVENT_READ, tags=["system"], summary="What wants a person")

@@ -27,6 +27,8 @@ class CliqConfig:
             longer than that.
         listing_timeout: the whole inventory, which is many such calls one after the other.
         retry_after: how long to wait when the vendor does not say.
+        key_rows: how many events a key keeps at least, beside the renewals (up to 255) that it notes too; the vendor does
+            not say. Too small only makes us say *not known* where we could have known.
         limits_age: how long the system's own limits count as known after they were read.
     """
 
@@ -39,6 +41,7 @@ class CliqConfig:
     call_timeout: timedelta = timedelta(seconds=90)
     listing_timeout: timedelta = timedelta(minutes=15)
     retry_after: timedelta = timedelta(seconds=30)
+    key_rows: int = 100
     limits_age: timedelta = timedelta(minutes=15)
 
     @property

@@ -112,7 +112,12 @@ class CliqConnector:
             found = [event for row in page.items if (event := mapping.lock_event(row)) is not None]
             # A key's memory and a cylinder's may tell the same opening in one page: the first to arrive stays.
             events = {event.vendor_event_id: event for event in reversed(found)}
-            return EventPage(tuple(reversed(events.values())), cursor=page.cursor, more=page.more)
+            rows = self._config.key_rows
+            readings = [
+                read for row in page.items if (read := mapping.memory_reading(row, key_rows=rows)) is not None
+            ]
+            ordered = tuple(reversed(events.values()))
+            return EventPage(ordered, cursor=page.cursor, more=page.more, readings=tuple(readings))
 
     def capabilities(self, kind: KeyKind) -> KeyCapabilities:
         """Return what keys of this kind can do (facts: capability matrix); limits as read last."""

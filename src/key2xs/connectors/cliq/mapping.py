@@ -20,6 +20,7 @@ from key2xs.keys.port import (
     KeyKind,
     LockEvent,
     LockEventOutcome,
+    MemoryReading,
     ProgrammingState,
     TimeQuality,
     VendorKey,
@@ -81,6 +82,8 @@ _KIND_CODES: Final = (
 _REASON_CODES: Final = (
     "not_authorised", "not_valid", "outside_schedule", "revalidation_lapsed", "blocked", "foreign", "low_battery",
 )  # fmt: skip
+
+CYLINDER_ROWS: Final = 1000  # of keys of this locking system; the oldest are lost (CLIQ Remote FAQ, UK)
 
 
 # --- lists ------------------------------------------------------------------------------------------------
@@ -442,6 +445,20 @@ def lock_event(event: wire.Event) -> LockEvent | None:
         person_certain=event.key is not None and event.occurred_at is not None,
         raw_type=_code(event.kind, _KIND_CODES) + 100 * _code(event.reason, _REASON_CODES),
     )
+
+
+def memory_reading(event: wire.Event, *, key_rows: int) -> MemoryReading | None:
+    """Tell which memory was read completely; None for any other row.
+
+    A programming key notes that it read a cylinder, behind the rows that it read. A key writes that it was updated
+    into its own memory, which then comes up whole: so the note is in it, and is its last row. A renewal without the
+    server brings nothing up.
+    """
+    if event.kind == "list_read" and event.cylinder is not None:
+        return MemoryReading(event.cylinder, None, event.read_at, event.arrived_at, CYLINDER_ROWS)
+    if event.kind == "key_updated" and event.key is not None and event.source == "key":
+        return MemoryReading(None, event.key, event.read_at, event.arrived_at, key_rows)
+    return None
 
 
 def _code(word: str | None, codes: tuple[str, ...]) -> int:

@@ -179,6 +179,7 @@ class Event(msgspec.Struct, frozen=True):
     reason: str | None = None
     cylinder: str | None = None
     key: str | None = None
+    source: str | None = None
 
 
 class Events(msgspec.Struct, frozen=True):

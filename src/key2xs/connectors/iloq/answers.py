@@ -14,11 +14,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry
 
+from .payloads import LockGroup
+
 __all__ = [
     "NOT_IN_PLANNING",
+    "RIGHT_IS_FOR",
     "Option",
     "Right",
     "block_list_order_refusal",
+    "has_option",
+    "lacking_rights",
     "missing_options",
     "missing_rights",
     "order_refusal",
@@ -43,21 +48,55 @@ class Right(IntFlag):
     READ_LOG = 549755813888
 
 
-class Option(IntFlag):
-    """Bits of LockGroup.OptionMask that must be on (Public API v2)."""
+RIGHT_IS_FOR: Final[Mapping[Right, str]] = {
+    Right.LOGIN: "without it nothing can be read or written",
+    Right.KEY_LIST: "to know which keys there are",
+    Right.BLOCK_LIST_TOOLS: "to send the block list on its way",
+    Right.ZONE_LIST: "to see which zones there are",
+    Right.EDIT_BLOCK_LIST: "to block a lost key",
+    Right.EDIT_KEYS: "to tag keys and to set what they hold",
+    Right.SECURITY_ACCESS_LIST: "to know which access rights there are",
+    Right.BLOCK_LIST_VIEW: "to see which keys are blocked",
+    Right.EDIT_KEY_ACCESS: "to give access and to take it away",
+    Right.LOCK_LIST: "to know which locks accept which rights",
+    Right.ORDER_KEYS: "to send a key what was planned for it",
+    Right.READ_LOG: "to read who opened what",
+}
 
+
+class Option(IntFlag):
+    """Bits of LockGroup.OptionMask that mean something here (Public API v2)."""
+
+    ZONES = 2
+    ZONES_ON_KEYS = 512
     PUBLIC_API = 2048
+    S50 = 4096
     API_ACCESS_RIGHTS = 16384
+    FIVE_SERIES = 65536
+    BLOCK_LIST_BY_ZONE = 131072
+
+
+_NEEDED: Final = (Option.PUBLIC_API, Option.API_ACCESS_RIGHTS)
+
+
+def lacking_rights(mask: int) -> list[tuple[Right, str]]:
+    """Return the rights that the service user lacks with their names, in the order of their bits."""
+    return [(right, _words(right.name)) for right in Right if not mask & right]
 
 
 def missing_rights(mask: int) -> list[str]:
-    """Return the names of rights that the service user lacks, in the order of their bits."""
-    return [_words(right.name) for right in Right if not mask & right]
+    """Return the names of rights that the service user lacks."""
+    return [name for _, name in lacking_rights(mask)]
 
 
 def missing_options(mask: int) -> list[str]:
-    """Return the names of options that are off in the locking system."""
-    return [_words(option.name) for option in Option if not mask & option]
+    """Return the names of options that must be on in the locking system and are off."""
+    return [_words(option.name) for option in _NEEDED if not mask & option]
+
+
+def has_option(group: LockGroup, option: Option) -> bool:
+    """Say whether an option of the locking system is on."""
+    return bool(group.option_mask & option)
 
 
 _TOKEN_HOLDER: Final = "holder of the iLOQ programming key"  # noqa: S105 - a person

@@ -20,6 +20,7 @@ from key2xs.core.clock import Clock, require_utc
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
 from key2xs.keys.carriers import BlockVisit
 from key2xs.keys.grid import is_on_grid
+from key2xs.keys.onboarding import Finding
 from key2xs.keys.port import (
     BaseChanged,
     EventPage,
@@ -98,6 +99,11 @@ class IloqConnector:
         """End the session that a predecessor left in the store."""
         async with self._call("end the predecessor's session"):
             await self._session.end_stored()
+
+    async def examine(self) -> tuple[Finding, ...]:
+        """Say everything that the account and the locking system's options lack: four to six requests."""
+        async with self._call("look at the account"):
+            return await self._session.examine()
 
     # --- reading -------------------------------------------------------------------------------------------
 

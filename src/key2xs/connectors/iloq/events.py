@@ -64,6 +64,8 @@ def lock_event(row: LogRow) -> LockEvent:
         # Without a trusted time the vendor names whoever held the key when the row was read (iLOQ manual, settings).
         person_certain=quality is TimeQuality.CLOCK and row.key_id is not None,
         raw_type=row.type_mask,
+        # By time a row tells the lock's counter only; the key's is in the rows by device (iLOQ Public API v2).
+        counter_lock=row.going_counter,
     )
 
 

@@ -153,6 +153,7 @@ class LogRow(msgspec.Struct, frozen=True):
     going_date: str | None = msgspec.field(name="GoingDate", default=None)
     reading_date: str | None = msgspec.field(name="ReadingDate", default=None)
     type_mask: int = msgspec.field(name="AccessTypeMask", default=0)
+    going_counter: int | None = msgspec.field(name="GoingCounter", default=None)
 
 
 class LogPage(msgspec.Struct, frozen=True):

@@ -6,22 +6,27 @@
     POST SetLockgroup    what the service user may do (RightsMask)
 
 A 401 later means that the session ended and that nothing was carried out; `takeover` has the rule for that.
+Wrong credentials, a lockout and an expired password (5, 7, 8, 9) end all trying: each further try of a loop would lock
+the user out again. A person puts it right and restarts the service.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from key2xs.connectors.takeover import SessionEnded, WorkerSession
 from key2xs.core.clock import Clock
-from key2xs.core.errors import NeedsPerson, Refused, Retry
+from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry
+from key2xs.keys.onboarding import Finding, Weight
 from key2xs.keys.port import SessionStore, StoredSession
 
 from .answers import missing_options, missing_rights, zone_mismatch
 from .client import Call, Done, IloqClient
 from .config import IloqConfig
+from .examination import account_finding, group_findings, rights_finding
 from .payloads import CreatedSession, LockGroup, RightsMask
 
 __all__ = ["IloqSession"]
@@ -42,6 +47,7 @@ _NEEDS_PERSON: Final[Mapping[int, str]] = {
     10: "single sign-on was cancelled; the interface needs a user with a password",
     11: "the locking system's database is newer than the server",
 }
+_NEVER_AGAIN: Final = frozenset({5, 7, 8, 9})  # iLOQ Public API v2, CreateSession: stop retrying on these
 VENDOR_DOMAINS: Final = ("iloq.com", "iloq.de")  # iLOQ Public API v2: usual bases s5.iloq.com and s5.iloq.de
 _DATABASE_UPDATE: Final = 4  # "try again later" by the vendor's own words
 _OK: Final = 1
@@ -54,6 +60,7 @@ class IloqSession(WorkerSession):
         """Remember the parts; nothing is sent yet."""
         super().__init__(store, config.retry_after)
         self._client, self._config, self._clock = client, config, clock
+        self._stopped: NeedsPerson | None = None
 
     async def request(self, call: Call, shape: type[T]) -> T:
         """Send a call inside the session.
@@ -65,13 +72,73 @@ class IloqSession(WorkerSession):
 
     async def sign_in(self) -> StoredSession:
         """Sign in, store the session, choose the locking system and check rights."""
+        session = await self._new_session()
+        try:
+            await self._choose_lock_group(session)
+        except NeedsPerson:
+            # Loops come back until a person has acted: a session left behind each time would add up at the vendor.
+            await self._drop(session)
+            raise
+        return session
+
+    async def examine(self) -> tuple[Finding, ...]:
+        """Say everything that the account and the locking system lack; the open session is used if there is one.
+
+        Raises:
+            CallFailed: the vendor did not answer, or this worker was taken over.
+        """
+        session = self._mine
+        if session is not None:
+            try:
+                return await self._examine(session)
+            except SessionEnded:
+                await self._require_not_taken_over(session)
+        try:
+            session = await self._new_session()
+        except NeedsPerson as refused:
+            return (account_finding(refused),)
+        try:
+            found = await self._examine(session)
+        except SessionEnded as err:
+            raise Retry(self._config.retry_after, "the vendor ended a session that was just opened") from err
+        if any(each.weight is Weight.STOPS for each in found):
+            await self._drop(session)
+        else:
+            self._mine = session
+        return found
+
+    async def _new_session(self) -> StoredSession:
+        if self._stopped is not None:
+            raise NeedsPerson(self._stopped.who, self._stopped.what)
         base_url = await self._find_base()
         secret = await self._create_session(base_url)
         session = StoredSession(secret, base_url, self._clock.now())
         # Stored before anything else is done with it: a successor must be able to end it.
         await self._store.save(session)
-        await self._choose_lock_group(session)
         return session
+
+    async def _drop(self, session: StoredSession) -> None:
+        """End a session that is of no use; what cannot be ended stays in the store for the next one."""
+        with suppress(CallFailed):
+            await self._end(session)
+            stored = await self._store.load()
+            if stored is not None and stored.secret == session.secret:
+                await self._store.clear()
+
+    async def _examine(self, session: StoredSession) -> tuple[Finding, ...]:
+        signed_in = account_finding(None)
+        try:
+            group = self._pick(await self._send(Call("GET", "LockGroups"), list[LockGroup], session))
+        except NeedsPerson as err:
+            says = "It is not clear which locking system is meant."
+            return signed_in, Finding("locking_system", Weight.STOPS, says, who=err.who, does=err.what)
+        found = (signed_in, *group_findings(group, self._config.zone, at=self._clock.now()))
+        try:
+            mask = await self._rights_in(group, session)
+        except (NeedsPerson, Refused) as err:
+            # With its options off a locking system may not let itself be chosen at all.
+            return (*found, Finding("rights", Weight.NOT_CHECKED, f"Rights could not be read: {err}."))
+        return (*found, rights_finding(mask))
 
     async def sign_out(self, session: StoredSession) -> None:
         """End a session. A GET with an effect (iLOQ Public API v2); repeating it is harmless, so it counts as a read."""
@@ -114,7 +181,10 @@ class IloqSession(WorkerSession):
         if created.result == _DATABASE_UPDATE:
             raise Retry(self._config.retry_after, "the vendor is updating the database")
         if created.result in _NEEDS_PERSON:
-            raise NeedsPerson(_INTEGRATION, f"iLOQ sign-in: {_NEEDS_PERSON[created.result]}")
+            refused = NeedsPerson(_INTEGRATION, f"iLOQ sign-in: {_NEEDS_PERSON[created.result]}")
+            if created.result in _NEVER_AGAIN:
+                self._stopped = refused
+            raise refused
         raise Retry(self._config.retry_after, f"iLOQ sign-in gave result {created.result}")
 
     async def _choose_lock_group(self, session: StoredSession) -> None:
@@ -126,10 +196,12 @@ class IloqSession(WorkerSession):
             raise NeedsPerson(_INTEGRATION, f"switch on in the locking system: {', '.join(lacking)}")
         if problem := zone_mismatch(group.time_zone, self._config.zone, at=self._clock.now()):
             raise NeedsPerson(_INTEGRATION, problem)
-        body = {"LockGroup_ID": group.lock_group_id}
-        mask = await self._send(Call("POST", "SetLockgroup", body=body), RightsMask, session)
-        if lacking := missing_rights(mask.rights_mask):
+        if lacking := missing_rights(await self._rights_in(group, session)):
             raise NeedsPerson("iLOQ administrator", f"give the service user: {', '.join(lacking)}")
+
+    async def _rights_in(self, group: LockGroup, session: StoredSession) -> int:
+        body = {"LockGroup_ID": group.lock_group_id}
+        return (await self._send(Call("POST", "SetLockgroup", body=body), RightsMask, session)).rights_mask
 
     def _pick(self, groups: list[LockGroup]) -> LockGroup:
         wanted = self._config.lock_group

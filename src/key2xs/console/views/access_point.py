@@ -10,6 +10,8 @@ from key2xs.core.errors import NotFound
 from key2xs.core.ids import CylinderId, PersonId
 from key2xs.grants.explaining import PersonExplanation, explain_person
 from key2xs.identity import Identity
+from key2xs.keys.coverage.reads import coverage_of
+from key2xs.keys.coverage.rules import Coverage
 from key2xs.keys.openers import Pair
 from key2xs.keys.types import MayOpen, StoredKey
 from key2xs.plant.service import find_access_point, list_cylinders
@@ -47,6 +49,8 @@ class CylinderPart:
     cylinder: Cylinder
     openers: tuple[OpenerLine, ...]
     openings: tuple[OpeningLine, ...]
+    coverage: Coverage
+    """How far they are known."""
 
     @property
     def allowed(self) -> tuple[OpenerLine, ...]:
@@ -138,6 +142,7 @@ async def _part(tx: Connection, services: Services, cylinder: Cylinder, at: date
         cylinder,
         tuple(await _opener_lines(tx, services, openers, cylinder.id, at)),
         tuple(await opening_lines(tx, services, events, at)),
+        await coverage_of(tx, None, cylinder.id, at),
     )
 
 

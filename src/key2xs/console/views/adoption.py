@@ -32,7 +32,10 @@ MOST_LINES: Final = 20
 LISTS: Final = {
     "keys_without_holder": ("Keys without holder", "Nobody was handed them, as far as Key2XS knows."),
     "holders_left": ("Holders who left", "Not active any more, or without a contract in force."),
-    "rights_unused": ("Rights nobody uses", "On keys, and nothing was opened with them for so long."),
+    "rights_unused": (
+        "Rights nobody uses",
+        "On keys, and no opening with them for so long was read; what was not read may tell otherwise.",
+    ),
     "locks_unmapped": ("Locks nobody mapped", "The key system lists them; no plant register knows them."),
     "cylinders_unlisted": ("Locks no key system lists", "In the plant register only."),
     "keys_no_bound": (

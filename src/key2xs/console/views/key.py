@@ -6,11 +6,14 @@ from datetime import datetime
 
 from key2xs.console.people import Alias, look_up
 from key2xs.console.words import CANNOT_CARRY, named
+from key2xs.console.words_ways import WayLine, way_lines, ways_out_of
 from key2xs.core.database import Connection
 from key2xs.core.ids import GrantId
 from key2xs.grants.reads import leases_of_person
 from key2xs.grants.types import Lease
 from key2xs.incidents.kill_types import at_work
+from key2xs.keys.coverage.reads import coverage_of
+from key2xs.keys.coverage.rules import Coverage
 from key2xs.keys.openers import KeyExposure, Pair
 from key2xs.keys.types import KeySystem, StoredKey, Target
 from key2xs.plant.types import Cylinder
@@ -37,6 +40,7 @@ class NotCarried:
 
     basis: BasisLine
     why: str
+    ways: tuple[WayLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class KeyView:
     coming: tuple[tuple[Lease, BasisLine], ...]
     not_carried: tuple[NotCarried, ...]
     openings: tuple[OpeningLine, ...]
+    coverage: Coverage
+    """How far they are known."""
 
     @property
     def problem(self) -> str:
@@ -129,8 +135,9 @@ async def read_key(tx: Connection, services: Services, stamp: str, at: datetime)
         exposure=exposure,
         pairs=tuple(await _pairs(tx, exposure, leases, names, at)),
         coming=tuple((lease, names.of(lease)) for lease in sorted(coming, key=lambda lease: lease.starts_at)),
-        not_carried=tuple(_not_carried(target, mine, names)),
+        not_carried=tuple(await _not_carried(tx, services, target, mine, names, at)),
         openings=tuple(await opening_lines(tx, services, events, at)),
+        coverage=await coverage_of(tx, key, None, at),
     )
 
 
@@ -166,12 +173,26 @@ async def _pairs(
     return sorted(lines, key=lambda line: line.cylinder.marking if line.cylinder else line.pair.lock)
 
 
-def _not_carried(target: Target | None, leases: Sequence[Lease], names: BasisNames) -> list[NotCarried]:
-    if target is None:
-        return []
+async def _not_carried(
+    tx: Connection,
+    services: Services,
+    target: Target | None,
+    leases: Sequence[Lease],
+    names: BasisNames,
+    at: datetime,
+) -> list[NotCarried]:
     by_id = {str(lease.id): lease for lease in leases if lease.state != "ended"}
+    cannot = {grant: why for grant, why in (target.cannot if target else {}).items() if grant in by_id}
+    if not cannot:
+        return []
+    people = {by_id[grant].person_id for grant in cannot}
+    keys = [key for person in people for key in await services.custody.keys_of(tx, person, at)]
+    usable = {key.stamp for key in keys if not key.blocked_at and not key.deleted}
     return [
-        NotCarried(names.of(by_id[grant]), named(CANNOT_CARRY, str(why.get("why", ""))))
-        for grant, why in target.cannot.items()
-        if grant in by_id
+        NotCarried(
+            names.of(by_id[grant]),
+            named(CANNOT_CARRY, str(why.get("why", ""))),
+            way_lines(ways_out_of(why), keys=usable),
+        )
+        for grant, why in cannot.items()
     ]

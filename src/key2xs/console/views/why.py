@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from key2xs.api.updaters import Contact, contact_of
 from key2xs.console.people import Alias, look_up
-from key2xs.console.words import Status, progress
+from key2xs.console.words import CANNOT_CARRY, Status, named, progress
+from key2xs.console.words_ways import way_lines, ways_out_of
 from key2xs.console.words_why import DONE_BY, named_who
 from key2xs.core.database import Connection
 from key2xs.core.ids import PersonId
 from key2xs.grants.explaining import PersonExplanation, explain_person
 from key2xs.grants.reads import leases_of_person
 from key2xs.grants.types import Lease
+from key2xs.keys.coverage.reads import coverage_of
+from key2xs.keys.coverage.rules import Coverage
 from key2xs.keys.reads import keys_of_people
 from key2xs.keys.types import StoredKey, Target
 from key2xs.plant.types import Cylinder
@@ -24,7 +28,6 @@ from key2xs.policy.types import Missing
 from key2xs.services import Services
 
 from .openings import OpeningLine, opening_lines, shown_problem
-from .updaters import Contact, contact_of
 
 OK: Final = Status("yes", "good", "check")
 NO: Final = Status("no", "bad", "cross")
@@ -69,6 +72,8 @@ class WhyAnswer:
     until: datetime | None
     reference: str
     openings: tuple[OpeningLine, ...]
+    coverage: Coverage
+    """How far openings of this key at this lock are known."""
     read_at: datetime | None
     contact: Contact | None
     """How and where the key is told of a change, where one is needed."""
@@ -136,6 +141,7 @@ async def why(
         until=found.until,
         reference=found.reference,
         openings=tuple(await opening_lines(tx, services, events, at)),
+        coverage=await coverage_of(tx, key, cylinder.id, at),
         read_at=target.read_at if target else None,
         contact=contact,
     )
@@ -230,8 +236,11 @@ def _in_the_key(
 def _not_on_this_key(found: _Found, question: str, lease: Lease, target: Target | None) -> None:
     cannot = (target.cannot if target else {}).get(str(lease.id))
     if cannot:
+        # Another key of the holder is looked up as it is now, further down.
+        ways = [Help(way.change, way.by) for way in way_lines(ways_out_of(cannot), keys=())]
         other = Help("Hand out a key of another kind.", "the key desk", "as soon as it has made contact")
-        found.fail(Check(question, NO, str(cannot.get("why", ""))), "This key cannot carry it.", other)
+        said = named(CANNOT_CARRY, str(cannot.get("why", "")))
+        found.fail(Check(question, NO, said), "This key cannot carry it.", *(ways or [other]))
         return
     wait = Help("Wait half a minute and look again.", "nobody has to do anything")
     found.fail(Check(question, WAITS, "not asked for yet"), "It is allowed, and about to be asked for.", wait)

@@ -33,14 +33,13 @@ class BulkBrake:
         self._database, self._ledger, self._limit = database, ledger, limit
 
     async def check(
-        self, tx: Connection, system_id: KeySystemId, key: StoredKey, wanted: Wanted, lane: int, now: datetime
+        self, tx: Connection, system_id: KeySystemId, key: StoredKey, wanted: Wanted, now: datetime
     ) -> None:
         """Let one write pass, in the transaction that records its intent.
 
         Raises:
             NeedsPerson: bulk writes of this system are stopped.
         """
-        del lane  # a failed urgent write comes back as an ordinary one: what it is decides, not how it came
         if await self._is_exempt(tx, key, wanted):
             return
         state = await tx.fetchrow(_SQL["brake_of"], system_id)

@@ -1,18 +1,17 @@
 """Where a key gets what waits for it: the nearest place where its kind is updated, seen from a lock."""
 
 from dataclasses import dataclass
-from math import asin, cos, radians, sin, sqrt
 from typing import Final
 
 from key2xs.core.database import Connection
 from key2xs.core.ids import AccessPointId, KeySystemId
 from key2xs.keys.block_visits import BlockVisits, StoredUpdater
 from key2xs.keys.port import KeyKind
+from key2xs.plant.distance import metres_between
 from key2xs.plant.service import find_access_point
 from key2xs.plant.types import AccessPoint
 from key2xs.services import Services
 
-_EARTH_METRES: Final = 6_371_000.0
 _WALL_KINDS: Final = {
     "wall": "wall updater",
     "desk": "desk updater",
@@ -74,7 +73,7 @@ async def _near(tx: Connection, updater: StoredUpdater, here: AccessPoint | None
         place=updater.place,
         name=there.name if there else "",
         same_area=bool(here and there and here.area_id == there.area_id),
-        metres=_metres(here, there) if here and there else None,
+        metres=metres_between(here, there) if here and there else None,
         online=updater.online,
     )
 
@@ -84,12 +83,3 @@ def _order(found: NearUpdater) -> tuple[bool, bool, float, bool, str]:
     return (
         not found.online, found.metres is None, found.metres or 0.0, not found.same_area, found.place,
     )  # fmt: skip
-
-
-def _metres(one: AccessPoint, other: AccessPoint) -> int | None:
-    if one.lat is None or one.lon is None or other.lat is None or other.lon is None:
-        return None
-    lat, far_lat = radians(one.lat), radians(other.lat)
-    half_lat, half_lon = (far_lat - lat) / 2, radians(other.lon - one.lon) / 2
-    share = sin(half_lat) ** 2 + cos(lat) * cos(far_lat) * sin(half_lon) ** 2
-    return round(2 * _EARTH_METRES * asin(sqrt(share)))

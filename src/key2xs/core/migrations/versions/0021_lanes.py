@@ -1,0 +1,16 @@
+"""Work at key systems has five lanes."""
+
+from key2xs.core.migrations.support import refuse_downgrade, run_sql
+
+revision = "0021"
+down_revision = "0020"
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    run_sql(__file__)
+
+
+def downgrade() -> None:
+    """Never: see `refuse_downgrade`."""
+    refuse_downgrade()

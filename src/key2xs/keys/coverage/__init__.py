@@ -1,0 +1,1 @@
+"""How far the memories of locks and keys were read, and so how far *no opening* may be said."""
