@@ -143,3 +143,12 @@ def test_the_first_reported_finds_room_first() -> None:
     assert found.blocked == {"a", "z"}
     assert found.no_room == ("b",)
     assert found.could_leave == ("a",)
+
+
+def test_a_full_cylinder_keeps_whom_it_let_in_first_and_says_so_for_the_rest() -> None:
+    wants = [listed("g2", "k5", "xy", start=-1), listed("g1", "k1", "x", start=-2)]
+    found = compile_cylinders([CylinderNow("x"), CylinderNow("y")], wants, {}, at=EIGHT, entries=1)
+    assert found.carried == {"g1"}
+    assert found.cannot["g2"].why is CannotWhy.CYLINDER_FULL
+    assert found.cannot["g2"].locks == {"x"}
+    assert set(found.wanted) == {"x"}, "no part of a grant is carried"

@@ -85,3 +85,10 @@ def test_a_key_that_is_out_of_use_by_now_is_not_shown() -> None:
 def test_one_lock_is_one_lock() -> None:
     (line,) = way_lines([{"way": "use_right", "locks": ["x"]}], keys=())
     assert "1 lock more" in line.change
+
+
+def test_waiting_comes_before_a_key_that_somebody_must_bring_and_a_phone_before_waiting() -> None:
+    full = CannotCarry(ASK.locks, CannotWhy.TOO_MANY_RIGHTS)
+    keys = [OtherKey("f", "fob", frozenset({"g"})), OtherKey("p", "phone", frozenset({"g"}), by_air=True)]
+    ways = ways_out(ASK, full, COVERS, LIMITS, others=keys, room_from=EIGHT)
+    assert [way.stamp or str(way.way) for way in ways[:3]] == ["phone", "wait", "fob"]

@@ -181,10 +181,13 @@ class IloqSession(WorkerSession):
         if created.result == _DATABASE_UPDATE:
             raise Retry(self._config.retry_after, "the vendor is updating the database")
         if created.result in _NEEDS_PERSON:
-            refused = NeedsPerson(_INTEGRATION, f"iLOQ sign-in: {_NEEDS_PERSON[created.result]}")
-            if created.result in _NEVER_AGAIN:
-                self._stopped = refused
-            raise refused
+            what = f"iLOQ sign-in: {_NEEDS_PERSON[created.result]}"
+            if created.result not in _NEVER_AGAIN:
+                raise NeedsPerson(_INTEGRATION, what)
+            self._stopped = NeedsPerson(
+                _INTEGRATION, f"{what}; put it right and restart Key2XS, which does not try again"
+            )
+            raise self._stopped
         raise Retry(self._config.retry_after, f"iLOQ sign-in gave result {created.result}")
 
     async def _choose_lock_group(self, session: StoredSession) -> None:
