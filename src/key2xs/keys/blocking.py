@@ -22,6 +22,7 @@ from .block_visits import BlockVisits, StoredProgrammingKey
 from .calls import Calls, Claim, PlanChanged
 from .carriers import BlockVisit, VisitState
 from .connected import Connected
+from .job import Job
 from .narrowing import closed
 from .openers import Openers
 from .planner import Wanted
@@ -55,18 +56,6 @@ class Writer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One step's view of one blocked key."""
-
-    claim: Claim
-    key: StoredKey
-    target: Target
-    wanted: Wanted
-    reading: KeyReading
-    now: datetime
-
-
 class Blocking:
     """Blocks the keys of one key system."""
 
@@ -98,7 +87,7 @@ class Blocking:
         self, claim: Claim, key: StoredKey, target: Target, wanted: Wanted, reading: KeyReading, now: datetime
     ) -> datetime:
         """Do what is next for a blocked key; returns when to look again."""
-        job = _Job(claim, key, target, wanted, reading, now)
+        job = Job(claim, key, target, wanted, reading, now)
         by_visits = self._can(key).block_by_visits
         if not reading.blocked:
             await self._narrow(job)
@@ -110,7 +99,7 @@ class Blocking:
     def _can(self, key: StoredKey) -> KeyCapabilities:
         return self._system.port.capabilities(key.kind)
 
-    async def _narrow(self, job: _Job) -> None:
+    async def _narrow(self, job: Job) -> None:
         """Take away what can be taken away. A failure is no reason to leave the key unblocked."""
         capabilities = self._can(job.key)
         wanted: Wanted | None = None
@@ -132,28 +121,32 @@ class Blocking:
         except CallFailed:
             pass  # the next reading shows how far it came
 
-    async def _block(self, job: _Job) -> None:
-        await self._make(job, "block", lambda: self._system.port.block(job.key.external_id))
+    async def _block(self, job: Job) -> None:
+        await self._calls.carry_out(
+            job.claim, "block", job.now, lambda: self._system.port.block(job.key.external_id)
+        )
         _BLOCKED.reach()
 
-    async def _send_again(self, job: _Job) -> None:
+    async def _send_again(self, job: Job) -> None:
         try:
             await self._writer.send(job.claim, job.key, job.target, job.wanted, job.now)
         except Refused as refused:
             if isinstance(refused, PlanChanged):
                 raise
 
-    async def _spread(self, job: _Job) -> datetime:
+    async def _spread(self, job: Job) -> datetime:
         if job.target.block_ordered_at is None:
             key = job.key.external_id
-            await self._make(job, "order_block_list", lambda: self._system.port.order_block_list(key, ()))
+            await self._calls.carry_out(
+                job.claim, "order_block_list", job.now, lambda: self._system.port.order_block_list(key, ())
+            )
             await self._database.transact(
                 lambda tx: self._targets.note_block_order(tx, job.key, job.target, job.now)
             )
         await self._say(job, None)
         return job.now + (FOLLOW if job.reading.programming_state.is_waiting else self._system.reread)
 
-    async def _follow_visits(self, job: _Job) -> datetime:
+    async def _follow_visits(self, job: Job) -> datetime:
         port, name = self._system.port, job.key.external_id
         known = best_visits(await port.read_block_visits(name))
         locks, programming_keys = await self._database.transact(lambda tx: self._needed(tx, job))
@@ -161,8 +154,11 @@ class Blocking:
         missing = {lock for lock in locks if _is_missing(known.get(lock), given_up)}
         unplaced: frozenset[str] = frozenset()
         if missing:
-            unplaced = await self._make(
-                job, "order_block_list", lambda: port.order_block_list(name, missing, avoid=given_up)
+            unplaced = await self._calls.carry_out(
+                job.claim,
+                "order_block_list",
+                job.now,
+                lambda: port.order_block_list(name, missing, avoid=given_up),
             )
             known = best_visits(await port.read_block_visits(name))
         if job.target.block_ordered_at is None:
@@ -174,7 +170,7 @@ class Blocking:
         await self._say(job, problem)
         return job.now + (FOLLOW if job.target.delivered_at is None else self._system.reread)
 
-    async def _needed(self, tx: Connection, job: _Job) -> tuple[frozenset[str], list[StoredProgrammingKey]]:
+    async def _needed(self, tx: Connection, job: Job) -> tuple[frozenset[str], list[StoredProgrammingKey]]:
         """Return every lock that a program possibly in the key opens, and every lock that was found so before."""
         locks = await self._openers.locks_of(tx, job.key)
         stored = {visit.lock for visit in await self._visits.of_key(tx, job.key.id) if visit.state != "done"}
@@ -183,21 +179,17 @@ class Blocking:
         return needed, await self._visits.programming_keys(tx, job.key.system_id)
 
     async def _store(
-        self, tx: Connection, job: _Job, known: Mapping[str, BlockVisit], unplaced: frozenset[str]
+        self, tx: Connection, job: Job, known: Mapping[str, BlockVisit], unplaced: frozenset[str]
     ) -> None:
         if await self._visits.note(tx, job.key, known.values(), unplaced, job.now):
             await self._openers.refresh(tx, job.key, job.now)
 
-    async def _say(self, job: _Job, problem: str | None) -> None:
+    async def _say(self, job: Job, problem: str | None) -> None:
         await self._database.transact(
             lambda tx: self._targets.note_problem(tx, job.key, job.target, problem, job.now)
         )
 
-    async def _make(self, job: _Job, operation: str, act):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        call = await self._database.transact(lambda tx: self._calls.intend(tx, job.claim, operation, job.now))
-        return await self._calls.make(call, job.now, act)
-
-    def _limit(self, job: _Job) -> "_Patience":
+    def _limit(self, job: Job) -> "_Patience":
         zone = ZoneInfo(self._can(job.key).time_zone)
         return _Patience(job.now - self._system.visit_patience, zone)
 

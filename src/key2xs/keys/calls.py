@@ -67,6 +67,13 @@ class Calls:
         await tx.execute(_SQL["insert_call"], call, claim.target_id, claim.fence, operation, now)
         return call
 
+    async def carry_out(
+        self, claim: Claim, operation: str, now: datetime, act: Callable[[], Awaitable[_T]]
+    ) -> _T:
+        """Write the intent down, make the call, and write down how it ended."""
+        call = await self._database.transact(lambda tx: self.intend(tx, claim, operation, now))
+        return await self.make(call, now, act)
+
     async def make(self, call: UUID, now: datetime, act: Callable[[], Awaitable[_T]]) -> _T:
         """Make a call and write down how it ended."""
         try:

@@ -8,7 +8,6 @@ taken away from any lock before the key is proven empty, and until all is done t
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -22,6 +21,7 @@ from .calls import Calls, Claim
 from .carriers import BlockVisit, VisitState
 from .connected import Connected
 from .custody import Custody
+from .job import Job
 from .openers import Openers
 from .planner import Wanted
 from .port import KeyReading, ProgrammingState
@@ -36,18 +36,6 @@ EMPTYING: Final = timedelta(
 _NOT_EMPTY: Final = "it is not known to be empty yet: bring it to an updater or a lock with network, then it comes off the block list"
 _HELD_BACK: Final = "not unblocked until a person has confirmed the log (see docs/how-to/restore-a-backup.md)"
 _SENT = declare("keys.reconcile.after_vendor_unblock")
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One step's view of one key."""
-
-    claim: Claim
-    key: StoredKey
-    target: Target
-    wanted: Wanted
-    reading: KeyReading
-    now: datetime
 
 
 class Unblocking:
@@ -74,19 +62,23 @@ class Unblocking:
         self, claim: Claim, key: StoredKey, target: Target, wanted: Wanted, reading: KeyReading, now: datetime
     ) -> datetime:
         """Do what is next for a key that comes off the list; returns when to look again."""
-        job = _Job(claim, key, target, wanted, reading, now)
+        job = Job(claim, key, target, wanted, reading, now)
         if await self._database.transact(self._targets.narrow_only_why) is not None:
             return await self._wait(job, _HELD_BACK, FOLLOW)
         if self._system.port.capabilities(key.kind).block_by_visits:
             return await self._by_visits(job)
         if reading.blocked:
             # Off the list at the maker it can be written; no lock hears of it before the list is sent.
-            await self._make(job, "unblock", lambda: self._system.port.unblock(key.external_id))
+            await self._calls.carry_out(
+                job.claim, "unblock", job.now, lambda: self._system.port.unblock(key.external_id)
+            )
             _SENT.reach()
             return now
         if not _is_empty(reading):
             return await self._empty(job)
-        await self._make(job, "order_unblock", lambda: self._system.port.order_unblock(key.external_id))
+        await self._calls.carry_out(
+            job.claim, "order_unblock", job.now, lambda: self._system.port.order_unblock(key.external_id)
+        )
         return await self.finish(key, now)
 
     async def finish(self, key: StoredKey, now: datetime) -> datetime:
@@ -98,7 +90,7 @@ class Unblocking:
         if await self._custody.unblocked(tx, key, now):
             await self._openers.refresh(tx, key, now)
 
-    async def _empty(self, job: _Job) -> datetime:
+    async def _empty(self, job: Job) -> datetime:
         waits = EMPTYING
         if not alike(job.reading.planned, EMPTY_PROGRAM):
             await self._writer.write(job.claim, job.key, job.target, job.wanted, job.reading, job.now)
@@ -108,7 +100,7 @@ class Unblocking:
             waits = FOLLOW
         return await self._wait(job, _NOT_EMPTY, waits)
 
-    async def _by_visits(self, job: _Job) -> datetime:
+    async def _by_visits(self, job: Job) -> datetime:
         if not _is_empty(job.reading):
             return await self._empty(job)
         port, name = self._system.port, job.key.external_id
@@ -119,7 +111,9 @@ class Unblocking:
         known = {visit.lock: visit for visit in await port.read_unblock_visits(name, avoid=lost)}
         unplaced: frozenset[str] = frozenset()
         if any(_is_missing(visit, lost) for visit in known.values()):
-            unplaced = await self._make(job, "order_unblock", lambda: port.order_unblock(name, avoid=lost))
+            unplaced = await self._calls.carry_out(
+                job.claim, "order_unblock", job.now, lambda: port.order_unblock(name, avoid=lost)
+            )
             known = {visit.lock: visit for visit in await port.read_unblock_visits(name, avoid=lost)}
         blocks = best_visits(await port.read_block_visits(name))
         await self._database.transact(
@@ -130,7 +124,7 @@ class Unblocking:
             since = job.now - self._system.visit_patience
             return await self._wait(job, _problem(known.values(), unplaced, carriers, since, zone), FOLLOW)
         if job.reading.blocked:
-            await self._make(job, "unblock", lambda: port.unblock(name))
+            await self._calls.carry_out(job.claim, "unblock", job.now, lambda: port.unblock(name))
             _SENT.reach()
             return job.now
         return await self.finish(job.key, job.now)
@@ -138,7 +132,7 @@ class Unblocking:
     async def _store(
         self,
         tx: Connection,
-        job: _Job,
+        job: Job,
         blocks: Iterable[BlockVisit],
         visits: Iterable[BlockVisit],
         unplaced: Iterable[str],
@@ -148,15 +142,11 @@ class Unblocking:
         if await self._visits.note(tx, job.key, blocks, (), job.now):
             await self._openers.refresh(tx, job.key, job.now)
 
-    async def _wait(self, job: _Job, problem: str | None, how_long: timedelta) -> datetime:
+    async def _wait(self, job: Job, problem: str | None, how_long: timedelta) -> datetime:
         await self._database.transact(
             lambda tx: self._targets.note_problem(tx, job.key, job.target, problem, job.now)
         )
         return job.now + how_long
-
-    async def _make(self, job: _Job, operation: str, act):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        call = await self._database.transact(lambda tx: self._calls.intend(tx, job.claim, operation, job.now))
-        return await self._calls.make(call, job.now, act)
 
 
 def _is_empty(reading: KeyReading) -> bool:
