@@ -40,7 +40,7 @@ test: $(DEV) $(ASSETS) ## all tests but the long ones, on two cores
 test-long: $(DEV) $(ASSETS) ## all tests, properties with many examples
 	@$(PY) -m pytest -n 2 --dist worksteal -m "" --hypothesis-profile=long $(ARGS)
 
-check: $(DEV) ## lint, format, types, rooms, house rules, forbidden words
+check: $(DEV) ## lint, format, types, rooms, house rules, forbidden words, scorecard
 	@$(PY) scripts/check.py $(ARGS)
 
 format: $(DEV) ## put the code into form

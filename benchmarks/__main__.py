@@ -15,7 +15,7 @@ from typing import Any
 import benchmarks
 
 RESULTS = Path("build/bench")
-HELPERS = {"__main__", "support"}
+HELPERS = {"__main__", "fleet", "support"}
 FIELDS = ("name", "value", "unit", "p50", "p99", "ratio", "baseline", "command", "machine", "seed")
 
 

@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import uvloop
+
 from key2xs.core.migrations import upgrade, upgrade_vault
 from key2xs.core.postgres import RoleDsns, create_roles, local_passwords, start_cluster
 
@@ -34,8 +36,9 @@ def fresh_database() -> Iterator[RoleDsns]:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run one coroutine on a loop of its own."""
-    return asyncio.run(work)
+    """Run one coroutine on a loop of its own, of the kind that the product runs on."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 def machine() -> str:

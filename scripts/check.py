@@ -25,6 +25,7 @@ CHECKS = {
     ],
     "house rules": [sys.executable, "scripts/houselint.py"],
     "forbidden words": [sys.executable, "scripts/scan.py"],
+    "scorecard": [sys.executable, "scripts/scorecard.py", "--check"],
 }
 
 

@@ -10,10 +10,11 @@ Without `--all` a page is taken where the manual shows it: 1280 wide and light, 
 import argparse
 import asyncio
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
@@ -45,12 +46,33 @@ SHOWN = {
     "company",
     "why-phone",
     "wall",
+    "exposure",
+    "edits",
+    "coverage",
+    "ending",
 }
 WALL = (1920, 1080)
 # Looked at in a review besides.
 LOOKED_AT = (
-    "/requests", "/permits", "/keys", "/access-points", "/companies", "/companies/v022/end", "/search", "/desk",
-    "/keys-out", "/safety", "/exposure", "/exposure/walk", "/outage", "/sealed", "/rollout", "/adoption",
+    "/requests",
+    "/permits",
+    "/keys",
+    "/access-points",
+    "/companies",
+    "/companies/v022/end",
+    "/search",
+    "/desk",
+    "/keys-out",
+    "/safety",
+    "/outage",
+    "/sealed",
+    "/rollout",
+    "/adoption",
+)
+# The same, where something is in doubt.
+DOUBTED = (
+    "/exposure/walk", "/coverage?what=keys", "/coverage/walk", "/edits?state=all", "/ending", "/ending/look?kind=everyone",
+    "/adoption/systems/iloq", "/adoption/systems/cliq", "/keys/2051", "/keys/1042", "/access-points/TK-101-DIP",
 )  # fmt: skip
 
 
@@ -70,6 +92,7 @@ def main() -> int:
         asyncio.run(take(given.url, given.login or "", given.password or "", given.to, everything=given.all))
     else:
         _of_an_evening(given.to, everything=given.all)
+        _of_troubles(given.to, everything=given.all)
     return 0
 
 
@@ -139,12 +162,19 @@ async def _sign_in(browser: Browser, url: str, login: str, password: str):  # ty
 
 async def _find_pages(page: Page, url: str) -> dict[str, str]:
     """Choose what a running service has to show: something that can still open, where there is any."""
-    found = {"my-area": "/", "wall": "/wall"}
+    found = {
+        "my-area": "/",
+        "wall": "/wall",
+        "exposure": "/exposure",
+        "edits": "/edits?state=all",
+        "coverage": "/coverage",
+    }
     for name, path, wanted in (
         ("permit", "/permits?all=1", "main a[href^='/permits/']"),
         ("key", "/keys", "tr:has(.warn, .bad) a.stamp, main a.stamp"),
         ("access-point", "/access-points", "main a.stamp"),
         ("company", "/companies", "main td.lead a"),
+        ("ending", "/ending", "main td.lead a"),
     ):
         await page.goto(url + path)
         link = page.locator(wanted).first
@@ -155,6 +185,10 @@ async def _find_pages(page: Page, url: str) -> dict[str, str]:
 
 def _browser() -> str | None:
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def _named(paths: Iterable[str]) -> dict[str, str]:
+    return {re.sub(r"\W+", "-", path.strip("/")): path for path in paths}
 
 
 def _of_an_evening(to: Path, *, everything: bool) -> None:
@@ -175,7 +209,36 @@ def _of_an_evening(to: Path, *, everything: bool) -> None:
                     "company": "/companies/v022",
                 }
                 if everything:
-                    paths |= {path.strip("/").replace("/", "-"): path for path in LOOKED_AT}
+                    paths |= _named(LOOKED_AT)
+                await take(url, "leader", PASSWORD, to, paths, everything=everything)
+
+    with database_server(f"pid{os.getpid()}", "main") as databases:
+        asyncio.run(run())
+
+
+def _of_troubles(to: Path, *, everything: bool) -> None:
+    from tests.console.showcase import PASSWORD, open_showcase, play_evening, serve
+    from tests.console.troubles import corner_and_farm, play_troubles
+    from tests.support.database import database_server
+
+    async def run() -> None:
+        with databases.fresh() as dsns, tempfile.TemporaryDirectory() as folder:
+            async with (
+                open_showcase(dsns, Path(folder), site=corner_and_farm()) as show,
+                serve(show.app) as url,
+            ):
+                await play_evening(show)
+                mass = (await play_troubles(show))[0]
+                paths = {
+                    "exposure": "/exposure",
+                    "edits": "/edits",
+                    "coverage": "/coverage",
+                    "ending": f"/ending/{mass}",
+                }
+                if everything:
+                    paths |= {"doubted-my-area": "/", "unreturned": f"/ending/{mass}/unreturned"} | _named(
+                        DOUBTED
+                    )
                 await take(url, "leader", PASSWORD, to, paths, everything=everything)
 
     with database_server(f"pid{os.getpid()}", "main") as databases:

@@ -17,6 +17,7 @@ from key2xs.core.clock import ManualClock
 from key2xs.core.database import Database
 from key2xs.core.postgres import RoleDsns
 from key2xs.core.vault import Vault
+from tests.support import drifts
 from tests.support.database import DatabaseServer, database_server
 from tests.support.revocations import (  # noqa: F401 - hooks: what was tried is printed at the end
     pytest_sessionfinish,
@@ -48,6 +49,7 @@ settings.load_profile("default")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the machine's own settings matter to no test."""
+    config.pluginmanager.register(drifts)  # prints what was injected and found at the end
     # An odd zone: code that uses the machine's local time by mistake is seen at once.
     os.environ["TZ"] = "Pacific/Chatham"
     time.tzset()

@@ -30,7 +30,9 @@ from key2xs.core.runner import Runner
 from key2xs.core.settings import HTTP, Settings
 from key2xs.grants.evaluator import Evaluator
 from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
+from key2xs.incidents.mass.loop import MassLoop
 from key2xs.installation import Dsns, Installation, open_installation
+from key2xs.keys.beside import Beside
 from key2xs.keys.marker import TargetMarker
 from key2xs.ledger.sequencer import CHANNEL, Sequencer, kinds_told
 from key2xs.runtime import DemoTime, Runtime
@@ -40,6 +42,7 @@ TIME_CHANNEL = "key2xs_time"
 # The sequencer is the one loop that nothing wakes: entries are committed without a notification, so that a
 # thousand transactions a second do not send a thousand of them. Twenty looks a second cost nothing.
 SEQUENCER_POLL_SECONDS = 0.05
+BESIDE_POLL_SECONDS = 30.0  # the first worker of a key system polls, and wakes the others when it finds work
 STOP_WITHIN_SECONDS = 2  # open streams end when told; whoever does not is cut
 
 _LOG = logging.getLogger("key2xs")
@@ -184,7 +187,10 @@ def keep_what_was_loaded() -> None:
 def make_runner(installation: Installation, loops: Sequence[Loop], clock: Clock) -> Runner:
     """Return the runner of these loops of an installation, each stepped after the one that makes its work."""
     polls = {Sequencer.name: SEQUENCER_POLL_SECONDS}
-    return Runner(loops, clock, polls=polls, followers=followers(installation))
+    names = {loop.name for loop in loops}
+    beside = [worker for worker in installation.beside if worker.beside in names]
+    polls |= {worker.name: BESIDE_POLL_SECONDS for worker in beside}
+    return Runner([*loops, *beside], clock, polls=polls, followers=followers(installation, beside))
 
 
 def make_runtime(installation: Installation, runner: Runner | None, clock: Clock) -> Runtime:
@@ -195,18 +201,27 @@ def make_runtime(installation: Installation, runner: Runner | None, clock: Clock
     return Runtime(runner=runner, database=services.database, demo_time=demo_time)
 
 
-def followers(installation: Installation) -> dict[str, list[str]]:
-    """Say which loops may have work after a step of another that the log does not tell of: marks and entries."""
+def followers(installation: Installation, more: Sequence[Beside] = ()) -> dict[str, list[str]]:
+    """Say which loops may have work after a step of another that the log does not tell of: marks and entries.
+
+    `more` are workers that run beside loops of the installation.
+    """
     reconcilers = [loop.name for loop in installation.loops if loop.name.startswith("reconciler:")]
     pulls = [loop.name for loop in installation.loops if loop.name.startswith("events:")]
     deciding = [Evaluator.name]
+    beside = {name: [each.name for each in more if each.beside == name] for name in reconcilers}
+    reconcilers += [name for names in beside.values() for name in names]
     return {
         f"reader:{GrantMarker.name}": deciding,
         LeaseTimer.name: deciding,
         Sweep.name: deciding,
         Evaluator.name: [Sequencer.name],
+        MassLoop.name: reconcilers,
         f"reader:{TargetMarker.name}": reconcilers,
-        **{name: [Sequencer.name] for name in (*reconcilers, *pulls)},
+        **{name: [Sequencer.name, *beside.get(name, ())] for name in (*reconcilers, *pulls)},
+        **{
+            f"wakes:{name.partition(':')[2]}": [name, f"inventory:{name.partition(':')[2]}"] for name in pulls
+        },
     }
 
 

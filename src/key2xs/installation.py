@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,23 +19,27 @@ import httpx2
 
 from key2xs.access.holds import Holds
 from key2xs.access.retention import RetentionLoop
-from key2xs.connectors.factory import Make, make_of
+from key2xs.connectors.factory import Make, call_limits, hook_vendor_of, make_of
 from key2xs.core.clock import Clock, SystemClock
 from key2xs.core.database import Connection, Database
 from key2xs.core.errors import UnsafeSettings
 from key2xs.core.loops import Loop
-from key2xs.core.outside import KeySystemSettings, SyslogSink
+from key2xs.core.outside import IloqSystem, KeySystemSettings, SyslogSink
 from key2xs.core.settings import Settings
 from key2xs.core.vault import Vault
 from key2xs.grants.bundles import ensure_bundle
 from key2xs.grants.marker import GrantMarker, LeaseTimer, Sweep
 from key2xs.identity.boundaries import BoundaryLoop as IdentityBoundaries
 from key2xs.incidents.loops import EgressWatch, KillLoop
+from key2xs.incidents.mass.loop import MassLoop
 from key2xs.incidents.notices import IdentityNotices
 from key2xs.incidents.warnings import WarningLoop
 from key2xs.incidents.watches import CheckInWatch
 from key2xs.keys.adoption.loops import AdoptionLoop, StandingReader
+from key2xs.keys.beside import Beside, workers_beside
+from key2xs.keys.budget import Budget
 from key2xs.keys.connected import Connected
+from key2xs.keys.coverage.warnings import MemoryLoop
 from key2xs.keys.desk.cabinets.taking import TakerReader
 from key2xs.keys.desk.due import OverdueLoop
 from key2xs.keys.desk.leaving import HolderWatch
@@ -43,14 +48,19 @@ from key2xs.keys.marker import TargetMarker
 from key2xs.keys.reconciler import Reconciler
 from key2xs.keys.recovery import read_all_again
 from key2xs.keys.registry import InventoryLoop
+from key2xs.keys.reopening.loops import ReopeningReader, UnreadLoop
+from key2xs.keys.returning import ReturnLoop
 from key2xs.keys.sealed_watch import SealLoop
 from key2xs.keys.sessions import SealedSessions
+from key2xs.keys.subscribing import HookKeeper
+from key2xs.keys.tagging import TagLoop
 from key2xs.keys.types import KeySystem
-from key2xs.ledger import Reader, ReaderLoop
+from key2xs.keys.waking import Sleeper, WakeLoop
+from key2xs.ledger import PassingOver, Reader, ReaderLoop
 from key2xs.ledger.copies import CheckpointCopy
 from key2xs.ledger.opening import Opened, open_log, tell_loss
 from key2xs.ledger.sequencer import Sequencer
-from key2xs.services import Services, build_services
+from key2xs.services import Services, build_services, exposure_settings, rings_of
 from key2xs.telemetry.reader import SyslogReader
 from key2xs.telemetry.syslog_tls import SyslogTarget, SyslogTlsSender
 from key2xs.work.loops import BoundaryLoop as WorkBoundaries, PeopleReader, SilenceLoop
@@ -83,6 +93,8 @@ class Installation:
     opened: Opened
     connected: list[Connected] = field(default_factory=list)
     loops: list[Loop] = field(default_factory=list)
+    beside: list[Beside] = field(default_factory=list)
+    """More workers of some of the loops, for a process that runs them: whoever steps the loops himself needs none."""
 
 
 @asynccontextmanager
@@ -160,12 +172,16 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
         stored = await services.database.transact(
             lambda tx, s=system, m=make: _ensure_system(tx, services, s, m)  # type: ignore[misc]
         )
+        budget = Budget(
+            services.database, services.ledger, stored.id, system.name, call_limits(system), services.wall
+        )
         port = make.build(
             system,
             services.settings,
             store=SealedSessions(services.database, services.vault, stored.id),
             clock=services.clock,
             transport=transports(system),
+            budget=budget,
         )
         stack.push_async_callback(port.close)
         connected = Connected(
@@ -177,39 +193,93 @@ async def _connect(installation: Installation, stack: AsyncExitStack, transports
             reread=timedelta(minutes=system.reread_minutes),
             watched_reread=timedelta(minutes=system.watched_reread_minutes),
             visit_patience=timedelta(minutes=system.visit_patience_minutes),
+            budget=budget,
         )
         installation.connected.append(connected)
         services.kill.connect(connected)
-        installation.loops += [
-            InventoryLoop(
-                services.database,
-                services.registry,
-                stored,
-                port,
-                pace=timedelta(minutes=system.inventory_minutes),
-            ),
-            EventPull(
-                services.database,
-                services.events,
-                stored,
-                port,
-                pace=timedelta(seconds=system.events_seconds),
-            ),
-            Reconciler(
-                services.database,
-                connected,
-                registry=services.registry,
-                custody=services.custody,
-                targets=services.targets,
-                planner=services.planner,
-                openers=services.openers,
-                visits=services.visits,
-                grants=services.evaluator,
-                clock=services.clock,
-                wall=services.wall,
-                brake=services.brake,
-            ),
-        ]
+        inventory = InventoryLoop(
+            services.database,
+            services.registry,
+            stored,
+            port,
+            pace=timedelta(minutes=system.inventory_minutes),
+        )
+        pull = EventPull(
+            services.database,
+            services.events,
+            stored,
+            port,
+            pace=timedelta(seconds=system.events_seconds),
+        )
+        installation.loops += _called(installation, stack, transports, system, connected, inventory, pull)
+        if isinstance(system, IloqSystem):
+            installation.loops.append(
+                ReturnLoop(services.database, services.ledger, stored.id, system.name, port)
+            )
+        if isinstance(system, IloqSystem) and system.tag_permits:
+            installation.loops.append(
+                TagLoop(services.database, services.ledger, stored.id, system.name, port)
+            )
+        work = partial(
+            Reconciler,
+            services.database,
+            connected,
+            registry=services.registry,
+            custody=services.custody,
+            targets=services.targets,
+            planner=services.planner,
+            openers=services.openers,
+            visits=services.visits,
+            grants=services.evaluator,
+            clock=services.clock,
+            wall=services.wall,
+            brake=services.brake,
+            drift=services.drift,
+        )
+        first = work()
+        installation.loops += [inventory, pull, first]
+        installation.beside += workers_beside(first, partial(work, setbacks=first.setbacks))
+
+
+def _called(
+    installation: Installation,
+    stack: AsyncExitStack,
+    transports: Transports,
+    system: KeySystemSettings,
+    connected: Connected,
+    inventory: InventoryLoop,
+    pull: EventPull,
+) -> list[Loop]:
+    """Have a key system call us, where the site wants that."""
+    services, system_id = installation.services, connected.system_id
+    store = SealedSessions(services.database, services.vault, system_id, account="hooks")
+    vendor = hook_vendor_of(
+        system,
+        services.settings,
+        store=store,
+        clock=services.clock,
+        transport=transports(system),
+        budget=connected.budget,
+    )
+    if vendor is None or not isinstance(system, IloqSystem):
+        return []
+    stack.push_async_callback(vendor.close)
+    services.hooks.connect(
+        system.name, system_id, vendor, longest_age=timedelta(hours=system.webhook_age_hours)
+    )
+    keeper = HookKeeper(
+        services.database,
+        services.ledger,
+        services.vault,
+        system_id,
+        system.name,
+        vendor,
+        url=system.webhook_url,
+        lasts=timedelta(days=system.webhook_days),
+        renew_before=timedelta(days=system.webhook_renew_days),
+    )
+    sleepers: dict[str, Sleeper] = {"events": pull, "inventory": inventory}
+    return [keeper, WakeLoop(services.database, system_id, system.name, sleepers)]
 
 
 async def _ensure_system(
@@ -238,9 +308,11 @@ def _add_loops(installation: Installation, stack: AsyncExitStack) -> None:
         TakerReader(services.key_desk),
         PeopleReader(desk, services.clock),
         StandingReader(services.standing),
+        ReopeningReader(services.reopenings, services.clock, exposure_settings(settings.key_systems)),
     ]
     installation.loops += [
         installation.sequencer,
+        PassingOver(database, readers),
         *(ReaderLoop(database, reader) for reader in readers),
         services.evaluator,
         LeaseTimer(database),
@@ -252,11 +324,23 @@ def _add_loops(installation: Installation, stack: AsyncExitStack) -> None:
         WorkBoundaries(database, desk),
         SilenceLoop(database, desk),
         KillLoop(database, services.kills),
+        MassLoop(database, services.mass_runs),
         EgressWatch(database, services.ways_out),
         CheckInWatch(database, services.watches),
         OverdueLoop(database, services.ledger, settings.desk),
         AdoptionLoop(database, services.adoption, settings.adoption.batch),
         SealLoop(database, services.ledger),
+        MemoryLoop(
+            database,
+            services.ledger,
+            rings_of(settings.key_systems),
+            timedelta(hours=settings.evidence.warn_ahead_hours),
+        ),
+        UnreadLoop(
+            database,
+            services.reopenings,
+            {system.name: timedelta(hours=system.unread_hours) for system in settings.key_systems},
+        ),
         WarningLoop(
             database,
             services.ledger,

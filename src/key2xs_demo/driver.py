@@ -132,7 +132,7 @@ async def _open_stage(options: Options, display: Display) -> AsyncIterator[Stage
 async def _start_twin(
     seed: int, folder: RunFolder, stack: AsyncExitStack
 ) -> tuple[Twin, VendorAccount, CliqAccount]:
-    argv = twin_command("serve", "--size", SIZE, "--seed", str(seed), "--start", DAY_BEFORE.isoformat())
+    argv = twin_command("serve", "--site", SIZE, "--seed", str(seed), "--start", DAY_BEFORE.isoformat())
     process = Process("the twin", argv, folder.log("twin"))
     stack.push_async_callback(process.stop)
     await process.start()

@@ -24,6 +24,7 @@ from key2xs_twin.faults import Fault
 from key2xs_twin.iloq.edge import IloqApp
 from key2xs_twin.iloq.errors import ApiError
 from key2xs_twin.people import Act, Done, Scenario
+from key2xs_twin.scenario_file import LimitRule
 from key2xs_twin.time import NEVER
 
 if TYPE_CHECKING:
@@ -58,6 +59,13 @@ class FaultRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     retry_after: float | None = None
     from_at: Instant | None = None
     until_at: Instant | None = None
+
+
+class LimitsOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Limits of one maker's server or of both."""
+
+    iloq: LimitRule | None = None
+    cliq: LimitRule | None = None
 
 
 @dataclass(slots=True)
@@ -111,6 +119,7 @@ class TwinControl:
                 post("/control/plan", status_code=202)(self.plan),
                 post("/control/faults", status_code=200)(self.add_faults),
                 post("/control/faults/clear", status_code=200)(self.clear_faults),
+                post("/control/limits", status_code=200)(self.set_limits),
                 get("/control/state")(self.state),
                 get("/control/oracle")(self.oracle),
                 get("/control/who")(self.who),
@@ -150,6 +159,13 @@ class TwinControl:
         fired = self.world.faults.fired()
         self.world.faults.clear()
         return {"fired": fired}
+
+    async def set_limits(self, data: JSONBody[LimitsOf]) -> JsonObject:
+        """Set how much a maker's server takes from now on; a maker that is not named keeps his limits."""
+        for gateway, rule in ((self.world.iloq.gateway, data.iloq), (self.world.cliq.gateway, data.cliq)):
+            if rule is not None:
+                gateway.limits = rule.limits()
+        return self._limits()
 
     async def state(self, digest: FromQuery[bool] = True) -> JsonObject:  # noqa: FBT002 - a query parameter
         """Where the world stands; `digest=false` spares the hashing."""
@@ -206,10 +222,22 @@ class TwinControl:
             "open_calls": self.vendor.open_calls,
             "calls": self.vendor.calls,
             "openings": len(self.world.openings),
+            "limits": self._limits(),
         }
         if digest:
             state["digest"] = self.world.digest()
         return state
+
+    def _limits(self) -> JsonObject:
+        return {
+            gateway.name: {
+                "calls_today": gateway.calls_today,
+                "calls_left_today": gateway.calls_left(self.world.now),
+                "turned_away": gateway.turned_away,
+                "told_that_the_quota_is_gone": [_text(each) for each in gateway.told],
+            }
+            for gateway in (self.world.iloq.gateway, self.world.cliq.gateway)
+        }
 
     def _opening(self, opening: Opening) -> JsonObject:
         find = Directory(self.world)

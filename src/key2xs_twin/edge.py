@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -13,6 +13,7 @@ import httpx2
 
 if TYPE_CHECKING:
     from key2xs_twin.faults import Fault, FaultPlan
+    from key2xs_twin.gateway import Gateway
     from key2xs_twin.time import TwinTime
 
 # ASGI as a bare application spells it; Litestar's own types are narrower.
@@ -58,6 +59,7 @@ class Door(Generic[C]):
 
     time: TwinTime
     faults: FaultPlan
+    gateway: Gateway
     read: Callable[[str, str, str, Mapping[str, str], bytes], C | None]
     answer: Callable[[C], Answer]
     end_session: Callable[[str], None]
@@ -82,11 +84,24 @@ class Delivery:
 
 
 def deliver(door: Door[C], call: C) -> Delivery:
-    """Carry out one call with the faults that hit it."""
-    fault = door.faults.pick(call.operation, door.time.now)
-    if fault is None:
-        return Delivery(door.answer(call))
-    return _DELIVERIES[fault.name](door, call, fault)
+    """Carry out one call with the limits and the faults that hit it; a call that is turned away meets no fault."""
+    now = door.time.now
+    refusal = door.gateway.refusal(now)
+    if refusal is not None:
+        retry_after = ("retry-after", str(refusal.retry_after))
+        return Delivery(Answer(429, door.problem(429), (*JSON_HEADERS, retry_after)))
+    fault = door.faults.pick(call.operation, now)
+    if fault is None or fault.name not in _NEVER_ARRIVES:
+        door.gateway.count(now)
+    if fault is not None:
+        return _late(door, _DELIVERIES[fault.name](door, call, fault))
+    answer = door.answer(call)
+    door.faults.remember(call.operation, answer)
+    return _late(door, Delivery(answer))
+
+
+def _late(door: Door[Any], delivery: Delivery) -> Delivery:
+    return replace(delivery, delay_s=delivery.delay_s + door.gateway.delay_s())
 
 
 def _lose_request(_door: Door[Any], _call: Call, _fault: Fault) -> Delivery:
@@ -130,6 +145,12 @@ def _slow(door: Door[Any], call: Call, fault: Fault) -> Delivery:
     return Delivery(door.answer(call), delay_s=fault.number)
 
 
+def _repeat(door: Door[Any], call: Call, _fault: Fault) -> Delivery:
+    """The last answer once more, as from a cache on the way."""
+    return Delivery(door.faults.remembered[call.operation])
+
+
+_NEVER_ARRIVES = frozenset({"down", "lose_request"})
 _DELIVERIES: dict[str, Callable[[Door[Any], Any, Fault], Delivery]] = {
     "lose_request": _lose_request,
     "lose_response_after_commit": _lose_response,
@@ -139,6 +160,7 @@ _DELIVERIES: dict[str, Callable[[Door[Any], Any, Fault], Delivery]] = {
     "garbage": _garbage,
     "unauthorised": _unauthorised,
     "slow": _slow,
+    "repeat": _repeat,
 }
 
 

@@ -11,6 +11,8 @@ Effects (the part after ``:`` is a number):
 ``garbage``                     carried out, but the answer is no JSON (the worst case)
 ``unauthorised``                the session is ended first, so that the vendor's 401 comes
 ``slow:SECONDS``                carried out, and answered late; later than the client waits is a time-out
+``repeat``                      not carried out: the last answer to the same operation comes once more; not before there
+                                is one
 """
 
 from __future__ import annotations
@@ -19,8 +21,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from key2xs_twin.rng import Randomness
+
+if TYPE_CHECKING:
+    from key2xs_twin.edge import Answer
 
 EFFECTS = {
     "lose_request": False,
@@ -31,6 +37,7 @@ EFFECTS = {
     "garbage": False,
     "unauthorised": False,
     "slow": True,
+    "repeat": False,
 }
 
 
@@ -84,6 +91,7 @@ class FaultPlan:
     def __init__(self, rng: Randomness, faults: Iterable[Fault] = ()) -> None:
         self._rng = rng
         self.rules: list[Rule] = []
+        self.remembered: dict[str, Answer] = {}
         for fault in faults:
             self.add(fault)
 
@@ -94,8 +102,14 @@ class FaultPlan:
         return rule
 
     def clear(self) -> None:
-        """Forget all rules and counters."""
+        """Forget all rules, counters and answers."""
         self.rules.clear()
+        self.remembered.clear()
+
+    def remember(self, operation: str, answer: Answer) -> None:
+        """Keep an answer where some rule may give it again."""
+        if any(rule.fault.name == "repeat" and rule.pattern.fullmatch(operation) for rule in self.rules):
+            self.remembered[operation] = answer
 
     def pick(self, operation: str, now: datetime) -> Fault | None:
         """The fault that hits this call, if any: the first rule that fires wins, all rules count."""
@@ -104,6 +118,8 @@ class FaultPlan:
             if not rule.pattern.fullmatch(operation) or not _in_time(rule.fault, now):
                 continue
             rule.seen += 1
+            if rule.fault.name == "repeat" and operation not in self.remembered:
+                continue
             if self._fires(number, rule) and chosen is None:
                 chosen = rule
         if chosen is None:

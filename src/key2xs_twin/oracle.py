@@ -18,6 +18,8 @@ from key2xs_twin.devices.program import Program, newer
 from key2xs_twin.time import NEVER, DeviceClock
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from key2xs_twin.devices.things import KeyDevice, LockDevice
     from key2xs_twin.devices.windows import Interval
     from key2xs_twin.world import World
@@ -96,7 +98,7 @@ class Oracle:
         clock = slot_clock(key, lock, world.physics)
         if clock is not None:
             judged = _as_judged(clock, key, world)
-            result = self._cut_by_slots(result, program.starts_lg, program.ends_lg, judged)
+            result = self._cut_by_slots(result, program.starts_lg, program.ends_lg, judged, lock.zone)
         return self._cut_by_server(result, key_id, lock) if lock.online_required else result
 
     def _program_at_meeting(self, key: KeyDevice, lock: LockDevice) -> Program | None:
@@ -121,8 +123,9 @@ class Oracle:
         starts_lg: datetime | None,
         ends_lg: datetime | None,
         clock: DeviceClock | None,
+        zone: ZoneInfo | None = None,
     ) -> list[Interval]:
-        zone = self._world.iloq.zone
+        zone = zone or self._world.iloq.zone
         if starts_lg is not None:
             intervals = windows.intersect(intervals, _true(windows.from_local(starts_lg, zone), clock))
         if ends_lg is not None:

@@ -12,6 +12,7 @@ from key2xs_twin.iloq import blocklist, keys as key_life
 from key2xs_twin.iloq.state import KeyState, ProgrammingState, TimeSlot
 
 if TYPE_CHECKING:
+    from key2xs_twin.iloq.inventory import KeySpec
     from key2xs_twin.world import World
 
 
@@ -79,6 +80,31 @@ class OutOfBand:
         blocklist.remove(iloq.state, iloq.state.keys[key_id], self._world.now)
         blocklist.order(iloq.state, iloq.settings)
         iloq.tell_blocklist()
+
+    def renew(self, key_id: UUID, until: datetime | None) -> None:
+        """Have the server's scheduler move the key's end forward each day, for ever or until an instant."""
+        iloq = self._world.iloq
+        record = iloq.state.keys[key_id]
+        plan = replace(record.plan, scheduler=(1, 1, 120, until))
+        key_life.change_plan(iloq.state, iloq.settings, record, plan)
+
+    def give_schedule(self, key_id: UUID, title_id: UUID, weekly: tuple[tuple[int, int, int], ...]) -> None:
+        """Let the key work only in some hours of the week: week day mask, first and last millisecond of the day."""
+        iloq = self._world.iloq
+        record = iloq.state.keys[key_id]
+        iloq.state.titles.setdefault(title_id, "Hours")
+        slots = tuple(slot for slot in record.plan.slots if slot.slot_no != 2)
+        slots += (TimeSlot(slot_no=2, title_id=title_id, weekly=weekly),)
+        key_life.change_plan(iloq.state, iloq.settings, record, replace(record.plan, slots=slots))
+
+    def add_key(self, spec: KeySpec) -> None:
+        """Take a new key into the books."""
+        self._world.iloq.load(keys=[spec])
+
+    def move_out_of_sight(self, key_id: UUID, *, back: bool = False) -> None:
+        """Move a key to a zone that the interface's user does not see; or back."""
+        hidden = self._world.iloq.state.out_of_sight
+        (hidden.discard if back else hidden.add)(key_id)
 
     def delete(self, key_id: UUID) -> None:
         """Delete a key from the books. Its device does not hear of it."""

@@ -87,6 +87,19 @@ class SetClock(Deed, frozen=True, tag="set_clock", kw_only=True):
     offset_s: float
 
 
+class ChangeBattery(Deed, frozen=True, tag="change_battery", kw_only=True):
+    """A new battery in an iLOQ lock or a CLIQ key: its clock stands until somebody sets it."""
+
+    thing: str
+
+
+class InstallDstPackage(Deed, frozen=True, tag="install_dst_package", kw_only=True):
+    """An installer puts rules for clock changes into an iLOQ lock: those of a time zone, right or wrong."""
+
+    lock: str
+    zone: str
+
+
 class OutOfBand(Deed, frozen=True, tag="out_of_band", kw_only=True):
     """The vendor's administrator works behind the product's back; `what` says how, the rest as it needs."""
 
@@ -121,6 +134,8 @@ Act: TypeAlias = (
     | ProgrammerVisit
     | UnexplainedOpening
     | SetClock
+    | ChangeBattery
+    | InstallDstPackage
     | OutOfBand
     | CliqDeed
 )
@@ -160,6 +175,10 @@ def perform(world: World, act: Act) -> Done:
             _out_of_band(world, find, act)
         case Move() | CutNetwork() | RestoreNetwork() | HandOver() | Lose() | ProgrammerVisit() | SetClock():
             _simple(world, find, act)
+        case ChangeBattery():
+            world.change_battery(find.thing(act.thing))
+        case InstallDstPackage():
+            world.install_dst_package(find.lock(act.lock), act.zone)
         case _:
             worked, cliq_opening = carry_out(world, find, act)
             return Done(world.now, act, worked, cliq_opening)

@@ -36,6 +36,7 @@ class Physics:
     cliq_offset_s: float = 1.0  # a CLIQ key's clock is off by at most this when freshly set, seeded
     connect_opens_without_network: bool = False  # a Connect key that must ask and cannot
     lapsed_revives_offline: bool = True  # an updater without network prolongs a key that has lapsed already
+    battery_change_loses_time: bool = True  # of a CLIQ key, which then opens nothing if it is limited in time
     stale_block_list_stops_offline: bool = True  # an updater whose block list is too old prolongs no key
 
     @staticmethod

@@ -13,7 +13,7 @@ class Randomness:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._streams: dict[str, random.Random] = {}
+        self._streams: dict[tuple[object, ...], random.Random] = {}
 
     def _bytes(self, *name: object) -> bytes:
         text = "\x1f".join(str(part) for part in (self.seed, *name))
@@ -21,10 +21,9 @@ class Randomness:
 
     def stream(self, *name: object) -> random.Random:
         """The generator of this name, made on first use and kept."""
-        label = "\x1f".join(str(part) for part in name)
-        found = self._streams.get(label)
+        found = self._streams.get(name)
         if found is None:
-            found = self._streams[label] = random.Random(self._bytes("stream", *name))
+            found = self._streams[name] = random.Random(self._bytes("stream", *name))
         return found
 
     def uuid(self, *name: object) -> UUID:

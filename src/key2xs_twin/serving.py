@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import httpx2
 import uvicorn
 
 from key2xs_twin.control import TwinControl
@@ -15,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from key2xs_twin.edge import Message, Receiver, Sender
+    from key2xs_twin.iloq.webhooks import Post
     from key2xs_twin.world import World
 
+TICK_S = 0.2  # how finely time passes by itself
 HOST = "127.0.0.1"  # the twin knows no passwords worth the name; it never listens to a network
 
 
@@ -24,13 +29,15 @@ HOST = "127.0.0.1"  # the twin knows no passwords worth the name; it never liste
 class TwinServer:
     """Both vendors' interfaces on one port, the control interface on another; port 0 takes a free one.
 
-    `announce` is called once with the ready line when both ports answer.
+    `announce` is called once with the ready line when both ports answer. `speed` is how many seconds pass in the world
+    for each second outside; 0: time stands still unless somebody says `advance`.
     """
 
     world: World
     port: int = 0
     control_port: int = 0
     announce: Callable[[str], None] | None = None
+    speed: float = 0.0
     control: TwinControl = field(init=False)
     _server: uvicorn.Server | None = field(default=None, init=False)
 
@@ -45,9 +52,15 @@ class TwinServer:
             self._dispatch, interface="asgi3", lifespan="off", log_level="error", access_log=False
         )
         self._server = _AnnouncingServer(config, self._ready)
+        aside = [asyncio.create_task(self._send_webhooks())]
+        if self.speed:
+            aside.append(asyncio.create_task(self._let_time_pass()))
         try:
             await self._server.serve(sockets=sockets)
         finally:
+            for task in aside:
+                task.cancel()
+            await asyncio.gather(*aside, return_exceptions=True)
             for each in sockets:
                 each.close()
 
@@ -56,18 +69,52 @@ class TwinServer:
         if self._server is not None:
             self._server.should_exit = True
 
+    async def _let_time_pass(self) -> None:
+        loop = asyncio.get_running_loop()
+        seen = loop.time()
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = loop.time()
+            self.world.advance_to(self.world.now + timedelta(seconds=(now - seen) * self.speed))
+            seen = now
+
+    async def _send_webhooks(self) -> None:
+        """Send what is due by the world's time, as soon as it is: to whatever address was subscribed."""
+        async with httpx2.AsyncClient(timeout=None, follow_redirects=False, trust_env=False) as http:
+
+            async def send(post: Post) -> tuple[int, bytes]:
+                try:
+                    answer = await http.post(post.url, content=post.body, headers=post.headers)
+                except (httpx2.HTTPError, httpx2.InvalidURL) as err:
+                    raise OSError(f"nobody answers at {post.url}") from err
+                return answer.status_code, answer.content
+
+            while True:
+                await asyncio.sleep(TICK_S)
+                await self.world.iloq.webhooks.flush(send)
+
+    @property
+    def vendor_url(self) -> str:
+        """Where both makers' interfaces are."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def control_url(self) -> str:
+        """Where the control interface is."""
+        return f"http://{HOST}:{self.control_port}/control"
+
     def ready_line(self) -> str:
         """One line of JSON: where everything is and how to sign in."""
         account = self.world.iloq.account
         ready = {
             "ready": True,
-            "iloq": f"http://{HOST}:{self.port}/iloqws",
-            "control": f"http://{HOST}:{self.control_port}/control",
+            "iloq": f"{self.vendor_url}/iloqws",
+            "control": self.control_url,
             "lock_group_id": str(account.lock_group_id),
             "customer_code": account.customer_code,
             "user_name": account.user_name,
             "password": account.password,
-            "cliq": f"http://{HOST}:{self.port}",  # before /cliq-sim/v1
+            "cliq": self.vendor_url,  # before /cliq-sim/v1
             "cliq_client": self.world.cliq.account.client,
             "cliq_secret": self.world.cliq.account.secret,
             "now": self.world.now.isoformat(),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 if TYPE_CHECKING:
+    from key2xs_twin.gateway import Gateway
     from key2xs_twin.world import World
 
 
@@ -31,6 +33,16 @@ def snapshot(world: World) -> dict[str, Any]:
         "cliq": _cliq(world),
         "calls": sorted(world.iloq.calls.items()),
         "faults": world.faults.fired(),
+        "limits": [_gateway(each) for each in (world.iloq.gateway, world.cliq.gateway)],
+    }
+
+
+def _gateway(gateway: Gateway) -> dict[str, Any]:
+    return {
+        "limits": gateway.limits,
+        "calls_today": gateway.calls_today,
+        "turned_away": gateway.turned_away,
+        "told": gateway.told,
     }
 
 
@@ -44,6 +56,7 @@ def _cliq(world: World) -> dict[str, Any]:
         "books": [state.keys[each] for each in sorted(state.keys)],
         "installed": [state.cylinders[each] for each in sorted(state.cylinders)],
         "groups": [state.groups[each] for each in sorted(state.groups)],
+        "profiles": [state.profiles[each] for each in sorted(state.profiles)],
         "hung_up": [state.updaters[each] for each in sorted(state.updaters)],
         "carriers": [state.programming_keys[each] for each in sorted(state.programming_keys)],
         "jobs": list(state.jobs.values()),
@@ -61,4 +74,6 @@ def digest(world: World) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, deque):
         return list(value)
+    if isinstance(value, ZoneInfo):
+        return value.key
     raise TypeError(f"the snapshot holds a {type(value).__name__}")

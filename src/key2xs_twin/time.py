@@ -69,7 +69,7 @@ class TwinTime:
             self.now = event.due_at
             event.action()
             ran += 1
-        self.now = instant.astimezone(UTC)
+        self.now = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
         return ran
 
     def next_due(self) -> datetime | None:

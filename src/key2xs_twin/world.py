@@ -10,6 +10,7 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from key2xs_twin.cliq.acts import CliqActs
 from key2xs_twin.cliq.field import CliqField
@@ -247,9 +248,9 @@ class World(CliqActs):
         """Hold a key to a lock, now or at a later instant to which the world then moves."""
         if at is not None:
             self.advance_to(at)
-        if key_id in self.cliq_field.keys or lock_id in self.cliq_field.cylinders:
+        key, lock, now = self.keys.get(key_id), self.locks.get(lock_id), self.now
+        if key is None or lock is None:
             return self._present_cliq(key_id, lock_id)
-        key, lock, now = self.keys[key_id], self.locks[lock_id], self.now
         self._settle(key)
         if lock.online:
             self._update_online_lock(lock)
@@ -356,8 +357,11 @@ class World(CliqActs):
         lock, record = self.locks[lock_id], self.iloq.state.locks[lock_id]
         lock.right_ids = record.programmed_right_ids = record.right_ids
         lock.blocks = newer(lock.blocks, self.iloq.state.blocks.packet)
+        if lock.stopped_clock is not None:
+            lock.clock, lock.stopped_clock = lock.stopped_clock, None
         if lock.clock is not None:
             lock.clock.correct(self.now)
+        lock.zone = None
         lock.last_known_time = self.now
         self._upload([CarriedRow(row=row, read_at=self.now) for row in lock.ring])
         lock.taken_up_to = lock.going_counter
@@ -386,6 +390,28 @@ class World(CliqActs):
             raise ValueError("this lock has no clock")
         clock.correct(self.now)
         clock.offset = offset
+
+    def change_battery(self, thing_id: UUID) -> None:
+        """A new battery: the clock of an iLOQ lock or a CLIQ key stands until it is set.
+
+        An iLOQ lock is then like one without a clock, until a programmer comes. A CLIQ key with a time limit opens
+        nothing until it was at an updater with network, unless `Physics.battery_change_loses_time` is off.
+        """
+        key = self.cliq_field.keys.get(thing_id)
+        if key is not None:
+            key.battery_low, key.time_lost = False, self.physics.battery_change_loses_time
+            return
+        lock = self.locks[thing_id]
+        if lock.clock is None:
+            raise ValueError("this lock has no clock")
+        lock.stopped_clock, lock.clock = lock.clock, None
+
+    def install_dst_package(self, lock_id: UUID, zone: str) -> None:
+        """An installer puts a package of clock-change rules into a lock, perhaps not that of this place.
+
+        The next visit with a programmer puts the right one in.
+        """
+        self.locks[lock_id].zone = ZoneInfo(zone)
 
     # --- determinism ---------------------------------------------------------------------------------
 

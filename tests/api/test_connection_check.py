@@ -74,3 +74,36 @@ async def test_who_may_check_and_what_there_is_to_check(databases: DatabaseServe
         nobody, auditor = await site.signed_in(), await site.signed_in("auditor")
         assert (await nobody.get(PATH)).status_code == 403
         assert (await auditor.get("/api/v1/key-systems/elsewhere/check")).status_code == 404
+
+
+async def test_a_person_lets_key2xs_sign_in_again_and_notes_what_was_tried_at_a_lock(
+    databases: DatabaseServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with served(databases, adopted=False) as (legacy, site):
+        auditor = await site.signed_in("auditor")
+        manager = await site.signed_in("security_manager")
+        [lock] = await legacy.spine.fetch("SELECT marking FROM key_lock ORDER BY marking LIMIT 1")
+        sign_in = f"/api/v1/key-systems/{SYSTEM}/sign-in"
+        limits = f"/api/v1/key-systems/{SYSTEM}/locks/{lock['marking']}/limits"
+        for path, body in ((sign_in, {}), (limits, {"honours_limits": "no"})):
+            assert (await auditor.post(path, json={"reason": "put right", **body})).status_code == 403
+            assert (await manager.post(path, json={"reason": "", **body})).status_code == 400
+            assert (await manager.post(path, json={"reason": "put right", **body})).status_code == 200
+        answer = await manager.post(limits, json={"honours_limits": "no", "reason": "put right"})
+        assert answer.json() == {"system": SYSTEM, "lock": lock["marking"], "honours_limits": "no"}
+        [row] = await legacy.spine.fetch("SELECT sign_in_again_at FROM key_system WHERE name = $1", SYSTEM)
+        assert row["sign_in_again_at"] == legacy.spine.now
+        assert (await weights(auditor))["limits_ignored"] == "weakens"
+        nowhere = f"/api/v1/key-systems/{SYSTEM}/locks/nowhere/limits"
+        answer = await manager.post(nowhere, json={"honours_limits": "no", "reason": "put right"})
+        assert answer.status_code == 404
+        shell = Shell(site.app, await token_of(site, "auditor"), capsys)
+        code, out, err = await shell.run("systems", "sign-in-again", SYSTEM, "--reason", "put right")
+        assert code != 0, out + err
+
+
+async def test_nobody_calls_a_site_that_subscribed_to_nothing(databases: DatabaseServer) -> None:
+    async with served(databases, adopted=False) as (_, site):
+        answer = await site.client().post(f"/webhooks/iloq/{SYSTEM}", content=b"{}")
+        assert answer.status_code == 404
+        assert answer.json()["type"] == "urn:key2xs:problem:hook-404"

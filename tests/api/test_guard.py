@@ -13,6 +13,7 @@ PUBLIC_AND_UNSAFE = {
     ("POST", "/api/v1/session/code"),  # beginning with a one-time code of the key desk
     ("POST", "/webhooks/ptw/{source:str}"),  # signed by the permit system
     ("POST", "/webhooks/cabinets/{source:str}"),  # signed by the key cabinets
+    ("POST", "/webhooks/iloq/{system:str}"),  # signed by the key system
 }
 
 

@@ -11,10 +11,10 @@ from tests.api.conftest import Site
 WHY: Final = {"reason": "Piet Paulusma asked for it"}
 NEEDS_NONE: Final = {
     # Questions.
-    "/api/v1/explain", "/api/v1/exposure",
+    "/api/v1/explain", "/api/v1/exposure", "/api/v1/mass-actions/look",
     # What came in: messages of machines, files (their reason comes as a header, where the matrix asks for it).
     "/webhooks/cabinets/{source}", "/api/v1/cabinets/{source}/events", "/webhooks/ptw/{source}",
-    "/api/v1/imports/{kind}",
+    "/webhooks/iloq/{system}", "/api/v1/imports/{kind}",
     # What happened at the desk and in the plant is told, not wanted.
     "/api/v1/keys/{name}/crew", "/api/v1/keys/{name}/undo", "/api/v1/keys/{name}/hand-out",
     "/api/v1/custody/exit-check", "/api/v1/drills", "/api/v1/paper-permits/{permit}/sign-off",

@@ -268,16 +268,16 @@ def test_exposure_is_printed_with_terms_actions_walk_and_assumptions(
     stop = {"place": "AP-1", "name": "Gate", "cylinders": ["C1"], "metres": None}
     show_exposure(
         {
-            "asked": {"zone": "Z1"}, "at": "2026-03-02T17:00:00Z", "as_of": None, "keys": [key],
+            "asked": {"zone": "Z1"}, "at": "2026-03-02T17:00:00Z", "as_of": None, "keys": [key], "total": 1,
             "counts": {"no_bound": 0, "bound": 1, "still_allowed": 0, "proven_end": 0, "residual_cylinders": 1},
-            "walk": {"stops": [stop], "metres": 0, "unplaced": 0},
+            "walk": {"stops": [stop], "metres": 0, "unplaced": 0, "left_out": 0},
             "assumptions": [{"id": "ack-is-truth", "text": "It is so.", "source": "manual", "mark": "doc"}],
         }
     )  # fmt: skip
     printed = capsys.readouterr().out
     for words in (
-        "K1 at C1:", "offline time: 14400 s [doc: program that may be in the key]", "AP-1 (40 m in a straight line)",
-        "Do not count on it", "after it was blocked", "1 cylinders left", "Walk with a programming key",
+        "K1 at C1:", "offline time: 4 h [doc: program that may be in the key]", "AP-1 (40 m in a straight line)",
+        "Do not count on it", "after it was blocked", "1 cylinder left", "Walk with a programming key",
         "ack-is-truth: It is so. [doc: manual]",
     ):  # fmt: skip
         assert words in printed, words

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 import key2xs.connectors
+from scripts import scorecard
+from tests.connectors.contract.schedule import scenes
 
 FOLDERS = sorted(
     path
@@ -61,6 +63,24 @@ def test_the_level_claimed_is_the_level_reached(folder: Path) -> None:
             break
         reached = level
     assert load(folder, "manifest.toml")["level"] == reached
+
+
+def test_a_chaos_rule_is_done_only_if_the_schedule_plays_it_every_time(folder: Path) -> None:
+    every = [scene for scene in scenes() if scene.make == folder.name]
+    assert every, "no scene of the chaos schedule plays this connector"
+    kinds = {kind for scene in every for kind in scene.kinds}
+    often = {kind for scene in every if scene.quick for kind in scene.kinds}
+    rules = load(folder, "quality.toml")["platinum"]
+    claimed = {name.removeprefix("chaos-"): rule for name, rule in rules.items() if name.startswith("chaos-")}
+    assert claimed.keys() == kinds, "a rule for each kind of the schedule, and no other"
+    assert {kind for kind, rule in claimed.items() if rule["verdict"] == "done"} <= often
+
+
+def test_the_scorecard_says_what_the_files_say(folder: Path) -> None:
+    page = scorecard.PAGE.read_text(encoding="utf-8")
+    assert page == scorecard.with_scorecard(page), "python scripts/scorecard.py"
+    level = load(folder, "manifest.toml")["level"]
+    assert f"| `{folder.name}` | **{level}** |" in page
 
 
 def test_a_connector_has_a_page_with_the_usual_headings(folder: Path) -> None:

@@ -26,7 +26,7 @@ from key2xs.runtime import Runtime
 from key2xs_twin.clients.permits import Member, Permit, Step
 from tests.conftest import START
 from tests.support.spine import Spine, open_spine
-from tests.support.tiny import twin_id
+from tests.support.tiny import TinySite, twin_id
 
 from .corner import AREA, UNIT, asset_of, corner
 
@@ -110,9 +110,11 @@ class Showcase:
 
 
 @asynccontextmanager
-async def open_showcase(dsns: RoleDsns, folder: Path, *, start: datetime = START) -> AsyncIterator[Showcase]:
+async def open_showcase(
+    dsns: RoleDsns, folder: Path, *, start: datetime = START, site: TinySite | None = None
+) -> AsyncIterator[Showcase]:
     """Open the site with its people, keys and accounts; nothing has happened yet."""
-    async with open_spine(dsns, folder, start, site=corner()) as spine:
+    async with open_spine(dsns, folder, start, site=site or corner()) as spine:
         settings = msgspec.structs.replace(spine.services.settings, site_name="Delta Refining")
         services = dataclasses.replace(spine.services, settings=settings)
         # Cheap on purpose: how hard passwords are to guess is tested elsewhere.

@@ -6,7 +6,7 @@ It begins so that the tests run from 02:05 on, site time: the hour this product 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from tests.conftest import START
 from tests.support.database import DatabaseServer
 from tests.support.peers import require_program
+from tests.support.tiny import TinySite
 
 from .showcase import PASSWORD, Showcase, open_showcase, play_evening, serve
 
@@ -70,13 +71,15 @@ class Stage:
 
 
 @asynccontextmanager
-async def open_stage(databases: DatabaseServer, folder: Path) -> AsyncIterator[Stage]:
+async def open_stage(
+    databases: DatabaseServer, folder: Path, *, start: datetime = NIGHT, site: TinySite | None = None
+) -> AsyncIterator[Stage]:
     """Play the night, serve it and start a browser."""
     chromium = require_program("chromium")
     expect.set_options(timeout=LONGEST)
     with databases.fresh() as dsns:
         async with (
-            open_showcase(dsns, folder, start=NIGHT) as show,
+            open_showcase(dsns, folder, start=start, site=site) as show,
             serve(show.app) as url,
             async_playwright() as playwright,
         ):

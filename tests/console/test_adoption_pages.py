@@ -113,3 +113,36 @@ async def test_somebody_who_only_looks_gets_no_form(databases: DatabaseServer) -
         for path in ("/adoption", "/rollout", f"/zones/{zone}/switch"):
             page = await auditor.page(path)
             assert not [form for form in page.forms if form.startswith(("/adoption", "/rollout", "/zones"))]
+
+
+async def test_a_connection_is_checked_signed_in_again_and_its_locks_noted(databases: DatabaseServer) -> None:
+    async with served(databases, adopted=True) as (legacy, site):
+        manager = await _visitor(site, "security_manager")
+        assert "/adoption/systems/iloq" in (await manager.page("/adoption")).html
+        page = await manager.page("/adoption/systems/iloq")
+        assert "The service user has every right that is needed." in page.html
+        assert "The key system does not call here" in page.html
+        answer = await manager.submit(page, "/adoption/sign-in", system="iloq", reason="password renewed")
+        assert answer.headers["location"] == "/adoption/systems/iloq?done=changed"
+        [lock] = await legacy.spine.fetch(
+            "SELECT marking, external_id FROM key_lock ORDER BY marking LIMIT 1"
+        )
+        answer = await manager.submit(
+            page,
+            "/adoption/limits",
+            system="iloq",
+            lock=lock["marking"],
+            honours_limits="no",
+            reason="it opened",
+        )
+        assert answer.status_code == 303, answer.text
+        seen = (await manager.page("/adoption/systems/iloq")).html
+        assert re.search(r"lock(s do| does) not heed time limits", seen)
+        answer = await manager.submit(
+            page, "/adoption/limits", system="iloq", lock="nowhere", honours_limits="no", reason="it opened"
+        )
+        assert answer.status_code == 409
+        assert "lists no lock nowhere" in answer.text
+        auditor = await _visitor(site, "auditor")
+        assert "/adoption/sign-in" not in (await auditor.page("/adoption/systems/iloq")).html
+        assert (await manager.get("/adoption/systems/none")).status_code == 404

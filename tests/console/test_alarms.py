@@ -41,7 +41,7 @@ async def test_a_key_changed_in_the_makers_own_tool_is_told_of(
     for path in ("/", "/keys/1041"):
         page = await leads.page(path)
         assert "changed in the maker's own tool" in page.text.lower(), path
-        assert "It is being set right" in page.text, path
+        assert "what is done about it stands on Edits made elsewhere" in page.text, path
     assert "1 changed elsewhere" in (await leads.page("/")).text
     assert "1 key changed in the maker's own tool 1041" in (await leads.page("/wall")).text
     assert "changed in the maker's own tool" not in (await leads.page("/keys/1042")).text.lower()

@@ -69,7 +69,7 @@ async def test_no_page_scrolls_sideways_on_a_phone(stage: Stage) -> None:
     for path in (
         "/", "/permits?all=1", f"/permits/{permit.number}", "/keys", "/keys/1043", "/keys/1041/block", "/keys/0307",
         "/access-points", "/access-points/MCC2-DOOR", "/requests", "/search?q=10", "/account", "/keys/none", "/safety", "/desk", "/keys-out",
-        "/outage", "/outage/paper", "/sealed", "/coverage", "/coverage?what=keys", "/adoption", "/rollout", "/me", "/codes", "/administration",
+        "/outage", "/outage/paper", "/sealed", "/coverage", "/coverage?what=keys", "/edits", "/edits?state=all", "/adoption", "/adoption/systems/iloq", "/rollout", "/me", "/codes", "/administration", "/ending", "/ending/look?kind=everyone", "/exposure", "/exposure/walk", "/coverage/walk",
     ):  # fmt: skip
         await page.goto(path)
         for details in await page.locator("details.why > summary, details.places > summary").all():

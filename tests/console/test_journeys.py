@@ -13,6 +13,7 @@ PAGES = (
     "/companies/v022", "/companies/v022/end", "/keys", "/keys/1043", "/keys/1041/block", "/access-points",
     "/access-points/MCC2-DOOR", "/search?q=10", "/account", "/desk", "/keys-out", "/safety", "/outage", "/sealed",
     "/rollout", "/adoption", "/coverage", "/outage/paper", "/desk/shift", "/codes", "/me", "/administration",
+    "/exposure", "/exposure/walk", "/coverage/walk", "/edits", "/ending", "/ending/look?kind=everyone", "/adoption/systems/iloq",
 )  # fmt: skip
 
 
@@ -168,3 +169,19 @@ async def _look(stage: Stage, page: Page, path: str, *, colours_only: bool = Fal
     path = path.format(ups=stage.show.permits["ups"].number)
     await page.goto(path)
     return [f"{path}: {each}" for each in await serious_findings(page, colours_only=colours_only)]
+
+
+@pytest.mark.parametrize("phone", [True, False])
+async def test_the_exposure_page_counts_down_at_both_widths(stage: Stage, phone: bool) -> None:
+    page = await stage.visit(phone=phone)
+    for path in ("/exposure", "/exposure/walk", "/coverage", "/coverage/walk"):
+        await page.goto(path)
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= (390 if phone else 1280), path
+    await page.goto("/exposure")
+    countdown = page.locator("#left [data-until]").first
+    await expect(countdown).to_be_visible()
+    before = await countdown.text_content()
+    await expect(countdown).not_to_have_text(before or "")
+    await expect(page.locator("#left")).to_contain_text("Do now:")
+    await expect(page.locator("#walk")).to_contain_text("Straight line")

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from key2xs_twin.cliq import CliqKeyKind, CliqKeySpec, KeyPlan, UpdaterKind, UpdaterSpec
 from tests.support.tiny import MARKINGS, TinySite, twin_id
-from tests.support.tiny_cliq import GATEHOUSE, tiny_cliq_site
+from tests.support.tiny_cliq import CARRIERS, GATEHOUSE, tiny_cliq_site
 
 from .legacy import Legacy
 
 PHONE = twin_id("phone of K002")
-WRITES = ("PUT keys/*/plan", "POST keys/*/send", "POST keys/*/report", "POST jobs")
+WRITES = ("PUT keys/*/plan", "POST keys/*/send", "POST keys/*/report", "POST jobs", "PUT cylinders/*/list")
 
 
 def key_id(stamp: str) -> UUID:
@@ -55,6 +55,14 @@ class CliqLegacy(Legacy):
     def present(self, stamp: str) -> None:
         """Somebody holds a key to the updater at the gatehouse."""
         self.spine.world.present_at_updater(key_id(stamp), GATEHOUSE)
+
+    def visit(self, marking: str) -> None:
+        """Somebody fetches what waits for the programming keys and goes to a cylinder with them."""
+        world = self.spine.world
+        for carrier in CARRIERS:
+            world.load_programming_key(carrier, GATEHOUSE)
+            world.insert_programming_key(carrier, twin_id(marking))
+            world.return_programming_key(carrier, GATEHOUSE)
 
     def planned(self, stamp: str) -> set[str]:
         """Return what the vendor's plan of a key opens, by marking."""

@@ -9,6 +9,7 @@ from key2xs.keys.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
 from key2xs_twin.faults import Fault
 from tests.conftest import START
 from tests.support.database import DatabaseServer
+from tests.support.spine import Spine
 from tests.support.stage import open_stage
 
 AT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -86,3 +87,32 @@ async def test_a_system_that_is_down_is_asked_seldom_and_for_the_stopped_key_fir
         assert reconciler.problem is None  # type: ignore[attr-defined]
         for number in (1, 2, 3):
             assert not spine.try_open(f"K00{number}", "C1")
+
+
+async def test_a_kill_waits_half_a_minute_at_most_once_the_system_is_back(databases: DatabaseServer) -> None:
+    async with open_stage(databases, START) as stage:
+        spine = stage.spine
+        for number, person in enumerate(("u1", "u2", "u3"), start=1):
+            await spine.hand_out(f"K00{number}", person)
+        await spine.live_permit("C1", crew=("u1", "u2", "u3"))
+        await spine.advance(timedelta(minutes=2))
+        stage.world.faults.add(Fault(operation="* **", effect="down", times=10_000))
+        await _kill(spine, "K001", "K002")
+        await spine.advance(timedelta(minutes=12))
+        reconciler = next(loop for loop in spine.installation.loops if loop.name == "reconciler:iloq")
+        assert "does not answer" in str(reconciler.problem)  # type: ignore[attr-defined]
+        stage.world.faults.clear()
+        await _kill(spine, "K003")
+        await spine.advance(LONGEST_PAUSE, every=timedelta(seconds=2))
+        rows = await spine.fetch(
+            "SELECT key.stamp FROM key_target AS target JOIN key_key AS key ON key.id = target.key_id "
+            "WHERE target.block AND target.accepted_at IS NOT NULL ORDER BY 1"
+        )
+        assert [row["stamp"] for row in rows] == ["K001", "K002", "K003"]
+
+
+async def _kill(spine: Spine, *stamps: str) -> None:
+    async with spine.services.database.transaction() as tx:
+        for stamp in stamps:
+            key = await spine.services.registry.get_key(tx, stamp)
+            await spine.services.custody.block(tx, key.id, reason="lost", actor="user:soc", at=spine.now)

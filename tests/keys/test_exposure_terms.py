@@ -88,7 +88,10 @@ class Case:
         self, record: KeyOnRecord, settings: ExposureSettings, block_list_at: datetime | None
     ) -> Exposure:
         opening = ["a" in item.program.rights for item in record.programs]
-        return exposure.expose(record, opening, self.lock, settings=settings, block_list_at=block_list_at)
+        return exposure.expose(
+            record, opening, self.lock, settings=settings, block_list_at=block_list_at,
+            ended_at=record.ended_at.get("a"),
+        )  # fmt: skip
 
     def check(self, found: Exposure) -> None:
         if self.can_open_at is not None:
@@ -135,6 +138,9 @@ CASES = (
          settings=ExposureSettings(online_locks_refuse=True)),
     Case("block list that reached the lock", ("block list reached this lock",), key(KeyKind.METAL, proven(ENDLESS)), BARE,
          Mutant(block_list_at=None), must_end_by=NINE, block_list_at=NINE),
+    Case("a lock that lists a normal key no longer", ("the lock lists the key no longer",),
+         key(KeyKind.NORMAL, proven(ENDLESS), ended_at={"a": NINE}), BARE,
+         Mutant(known=lambda record: replace(record, ended_at={})), must_end_by=NINE),
     Case("known loss of network", ("countdown starts at the latest",),
          key(KeyKind.PHONE, proven(COUNTS), out_of_contact_since=EIGHT), BARE, always("_countdown_start", None),
          must_end_by=EIGHT + 4 * HOUR + 3 * MINUTE),
@@ -196,6 +202,10 @@ CASES = (
     Case("the program before the last one", MARGINS, METAL_ENDS, GOOD,
          Mutant(known=lambda record: replace(record, programs=record.programs[-1:], was_empty_before=True)),
          can_open_at=EIGHT + 4 * HOUR),
+    Case("the limits that a normal key has where another lists it", ("end of validity in the key",),
+         key(KeyKind.NORMAL, proven(replace(END, rights=frozenset({"b"}), ends_at=EIGHT + 9 * HOUR)), sent(END)), BARE,
+         Mutant(name="_listed_and_limited_apart", put=lambda _: lambda _key, opening: opening),
+         can_open_at=EIGHT + 9 * HOUR),
     Case("the longest of several programs", MARGINS,
          key(KeyKind.METAL, proven(replace(END, ends_at=EIGHT + 9 * HOUR)), sent(END), sent(at=NINE + HOUR)), GOOD,
          Mutant(name="_worst", put=lambda inner: lambda ends: inner(ends[-1:])), can_open_at=EIGHT + 9 * HOUR),

@@ -81,4 +81,5 @@ class Watch:
             as_of=self.reading.as_of,
             last_update_at=self.reading.last_update_at,
             offline_updates=self.reading.offline_updates,
+            ended_at=self.reading.ended_at,
         )

@@ -40,7 +40,8 @@ def test_an_old_database_behind_the_published_checkpoint_gives_nothing(
         _, verified = site.exported("second.ndjson")
         assert verified["origin"] == after["origin"]
         code, answer = site.command("verify", str(first), "--vkey", before["vkey"])
-        assert (code, answer["size"]) == (0, before["size"])
+        assert code == 0
+        assert answer["size"] >= before["size"]  # an entry may have come between asking and fetching
         opening = site.fetch("SELECT body FROM log_body WHERE kind = 'ledger:origin:open'")
         assert len(opening) == 1
 

@@ -4,9 +4,9 @@ Time stands still until a test moves it. `settle` steps every loop until nothing
 end, so that a test never waits and never races.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,8 @@ from uuid import UUID
 import httpx2
 
 from key2xs.app import followers
-from key2xs.core.clock import ManualClock
+from key2xs.connectors.iloq.connector import IloqConnector
+from key2xs.core.clock import Clock, ManualClock
 from key2xs.core.ids import CylinderId, KeyId, PersonId
 from key2xs.core.loops import Loop, heeds, was_idle
 from key2xs.core.outside import CliqSystem, KeySystemSettings
@@ -158,6 +159,12 @@ class Spine:
             self.clock.advance_to(step)
             await self.settle()
 
+    async def let_pass(self, seconds: float) -> None:
+        """Let time pass for somebody who waits in the middle of a step: nobody in a test waits in earnest."""
+        by = timedelta(seconds=seconds)
+        self.world.advance_to(self.world.now + by)
+        self.clock.advance_to(self.clock.now() + by)
+
     async def person(self, ref: str, **values: Any) -> PersonId:
         """Have the IAM provision somebody by SCIM."""
         given: dict[str, Any] = {
@@ -291,6 +298,9 @@ async def open_spine(
     world: World | None = None,
     vendor: httpx2.AsyncBaseTransport | None = None,
     prepared: bool = False,
+    iloq: Mapping[str, Any] | None = None,
+    cliq: Mapping[str, Any] | None = None,
+    wall: Clock | None = None,
 ) -> AsyncIterator[Spine]:
     """Open product and twin on a fresh database and import the tiny site.
 
@@ -304,14 +314,21 @@ async def open_spine(
         world: a twin that exists already, after a restart of the product.
         vendor: leads to the key system in another way than straight into the twin.
         prepared: the database holds a site already; nothing is imported.
+        iloq: more settings of the iLOQ system.
+        cliq: more settings of the CLIQ system.
+        wall: real time, where it is not to stand still.
     """
-    site = site or tiny_site()
+    site, is_new = site or tiny_site(), world is None
     world = world or World(seed, at, site=site.iloq, cliq=site.cliq)
     clock = ManualClock(at)
-    settings = _settings(folder, site)
+    settings = _settings(folder, site, iloq or {}, cliq or {})
     where = Dsns(app=dsns.app, log=dsns.log, read=dsns.read, vault=dsns.vault)
     async with open_installation(
-        settings, where, clock, wall=clock, transports=lambda system: vendor or _transport(system, world)
+        settings,
+        where,
+        clock,
+        wall=wall or clock,
+        transports=lambda system: vendor or _transport(system, world),
     ) as installation:
         services, desk = installation.services, installation.services.desk
         webhook = Webhook(services.database, desk, clock, settings)
@@ -335,9 +352,21 @@ async def open_spine(
                 "http://ptw.test/webhooks/ptw/eptw", [WEBHOOK_SECRET], transport=_WebhookTransport(webhook)
             )
             spine = Spine(installation, world, clock, webhook, client, PermitSystem(sender))
+            for connected in installation.connected if wall is None else ():
+                connected.budget._sleep = spine.let_pass
+            if is_new:
+                _skip_the_past(installation)
             if not prepared:
                 await _import(spine, site, enforce=enforce)
             yield spine
+
+
+def _skip_the_past(installation: Installation) -> None:
+    """Let the log be read from the hour before: a new world has no past, and a week of it is 168 empty pages."""
+    for connected in installation.connected:
+        port: Any = connected.port
+        if isinstance(port, IloqConnector):
+            port._config = replace(port._config, events_back=timedelta(hours=1))
 
 
 async def _import(spine: Spine, site: TinySite, *, enforce: bool) -> None:
@@ -392,7 +421,7 @@ class _WebhookTransport(httpx2.AsyncBaseTransport):
         return httpx2.Response(answer.status, headers=dict(answer.headers or {}))
 
 
-def _settings(folder: Path, site: TinySite) -> Settings:
+def _settings(folder: Path, site: TinySite, iloq: Mapping[str, Any], cliq: Mapping[str, Any]) -> Settings:
     account = site.iloq
     return parse_settings(
         {
@@ -406,6 +435,7 @@ def _settings(folder: Path, site: TinySite) -> Settings:
                     "base_url": "http://cliq.test",
                     "client": site.cliq.client,
                     "secret": site.cliq.secret,
+                    **cliq,
                 }
             ]
             if site.cliq is not None
@@ -418,6 +448,7 @@ def _settings(folder: Path, site: TinySite) -> Settings:
                     "user_name": account.user_name,
                     "password": account.password,
                     "lock_group": str(account.lock_group_id),
+                    **iloq,
                 }
             ],
         }

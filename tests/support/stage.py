@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,6 +71,7 @@ class Stage:
     world: World
     vendor: httpx2.AsyncBaseTransport | None = None
     site: TinySite = field(default_factory=tiny_site)
+    iloq: Mapping[str, Any] = field(default_factory=dict)
     crashes: list[str] = field(default_factory=list)
     _spine: Spine | None = None
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -86,7 +87,14 @@ class Stage:
         before, self._open = self._spine, AsyncExitStack()
         at = before.now if before else self.prepared.at
         opening = open_spine(
-            self.dsns, self.folder, at, site=self.site, world=self.world, vendor=self.vendor, prepared=True
+            self.dsns,
+            self.folder,
+            at,
+            site=self.site,
+            world=self.world,
+            vendor=self.vendor,
+            prepared=True,
+            iloq=self.iloq,
         )
         self._spine = spine = await self._open.enter_async_context(opening)
         if before is None:
@@ -151,6 +159,7 @@ async def open_stage(
     physics: Physics | None = None,
     vendor: Any = None,
     site: Callable[[], TinySite] = tiny_site,
+    iloq: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Stage]:
     """Copy the prepared stage and start the product on it.
 
@@ -161,6 +170,7 @@ async def open_stage(
         physics: of the twin.
         vendor: makes the way to the key system from the twin.
         site: what is on the stage.
+        iloq: more settings of the iLOQ system.
     """
     prepared, made = await prepared_stage(databases, at, site), site()
     folder = Path(tempfile.mkdtemp(prefix="key2xs-history-"))
@@ -168,7 +178,7 @@ async def open_stage(
     try:
         with databases.fresh(prepared.database) as dsns:
             world = World(seed, at, physics=physics, site=made.iloq, cliq=made.cliq)
-            stage = Stage(dsns, folder, prepared, world, vendor(world) if vendor else None, made)
+            stage = Stage(dsns, folder, prepared, world, vendor(world) if vendor else None, made, iloq or {})
             await stage.start()
             try:
                 yield stage

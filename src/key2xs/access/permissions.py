@@ -35,8 +35,11 @@ class Permission(StrEnum):
     KEYS_BRAKE_CONFIRM = "keys:brake:confirm"
     KEYS_CABINET_IMPORT = "keys:cabinet:import"
     KEYS_CUSTODY_CHANGE = "keys:custody:change"
+    KEYS_DRIFT_DECIDE = "keys:drift:decide"
+    KEYS_DRIFT_POLICY = "keys:drift:policy"
     KEYS_EVENT_READ = "keys:event:read"
     KEYS_EXPOSURE_READ = "keys:exposure:read"
+    KEYS_EXPOSURE_SETTLE = "keys:exposure:settle"
     KEYS_KEY_BLOCK = "keys:key:block"
     KEYS_KEY_READ = "keys:key:read"
     KEYS_KEY_UNBLOCK = "keys:key:unblock"
@@ -160,6 +163,9 @@ PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
         _P.KEYS_BRAKE_CONFIRM,
         _P.KEYS_CABINET_IMPORT,
         _P.KEYS_CUSTODY_CHANGE,
+        _P.KEYS_DRIFT_DECIDE,
+        _P.KEYS_DRIFT_POLICY,
+        _P.KEYS_EXPOSURE_SETTLE,
         _P.KEYS_KEY_BLOCK,
         _P.KEYS_KEY_UNBLOCK,
         _P.KEYS_SEALED_USE,
@@ -181,6 +187,8 @@ PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
         _P.IDENTITY_PERSON_REVEAL,
         _P.KEYS_BRAKE_CONFIRM,
         _P.KEYS_CUSTODY_CHANGE,
+        _P.KEYS_DRIFT_DECIDE,
+        _P.KEYS_EXPOSURE_SETTLE,
         _P.KEYS_KEY_BLOCK,
         _P.KEYS_KEY_UNBLOCK,
         _P.KEYS_SEALED_USE,
@@ -201,6 +209,7 @@ GIVES_KEYS: Final = frozenset(
         _P.KEYS_ADOPTION_RUN,
         _P.KEYS_BRAKE_CONFIRM,
         _P.KEYS_CUSTODY_CHANGE,
+        _P.KEYS_DRIFT_POLICY,
         _P.KEYS_KEY_UNBLOCK,
         _P.KEYS_SEALED_USE,
         _P.LEDGER_WIDENING_ALLOW,
@@ -221,6 +230,7 @@ BUILT_IN_SECOND: Final = frozenset(
         _P.GRANTS_SET_CONFIRM,
         _P.GRANTS_SET_PROPOSE,
         _P.KEYS_ADOPTION_RUN,
+        _P.KEYS_DRIFT_POLICY,
         _P.PLANT_ZONE_SWITCH,
         _P.POLICY_BUNDLE_ACTIVATE,
         _P.POLICY_BUNDLE_PROPOSE,
@@ -254,6 +264,9 @@ ASKS_REASON: Final = frozenset(
         _P.IDENTITY_PERSON_END,
         _P.IDENTITY_PERSON_ERASE,
         _P.IDENTITY_PERSON_REVEAL,
+        _P.KEYS_EXPOSURE_SETTLE,
+        _P.KEYS_DRIFT_DECIDE,
+        _P.KEYS_DRIFT_POLICY,
         _P.KEYS_KEY_BLOCK,
         _P.KEYS_KEY_UNBLOCK,
         _P.PLANT_ZONE_SWITCH,

@@ -29,12 +29,14 @@ from .routes import (
     coverage,
     credentials,
     custody,
+    drift,
     endings,
     governing,
     grants,
     happenings,
     imports,
     keys,
+    mass,
     mishaps,
     mounts,
     outage,
@@ -43,21 +45,23 @@ from .routes import (
     plant,
     privacy,
     public,
+    reopened,
     rollout,
     safety,
     sealed,
     session,
     system,
     users,
+    vendor_hooks,
     visits,
     work,
 )
 from .web import Web, build_web, find_caller, web_of
 
 _ROUTES = (
-    adoption, answers, authority, bundles, cabinets, connections, coverage, credentials, custody, endings, governing, grants, happenings,
-    imports, keys, mishaps, mounts, outage, paper, people, plant, privacy, public, rollout, safety, sealed, session,
-    system, users, visits, work,
+    adoption, answers, authority, bundles, cabinets, connections, coverage, credentials, custody, drift, endings, governing, grants, happenings,
+    imports, keys, mass, mishaps, mounts, outage, paper, people, plant, privacy, public, reopened, rollout, safety, sealed, session,
+    system, users, vendor_hooks, visits, work,
 )  # fmt: skip
 
 

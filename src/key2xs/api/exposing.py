@@ -1,6 +1,6 @@
 """Exposure of keys, put together for a key, a person or a company: until when, why, and what nobody can shorten."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,8 +8,10 @@ from uuid import UUID
 import msgspec
 
 from key2xs.core.database import Connection
+from key2xs.core.errors import InvalidInput
 from key2xs.core.ids import CylinderId, PersonId
 from key2xs.keys.assumptions import ASSUMPTIONS
+from key2xs.keys.exposure_lists import worst_keys_first
 from key2xs.keys.exposure_types import ExposureKind, Term
 from key2xs.keys.exposure_walk import Walk
 from key2xs.keys.openers import KeyExposure, Pair
@@ -17,6 +19,7 @@ from key2xs.keys.types import StoredKey, Target
 from key2xs.plant import list_cylinders
 from key2xs.plant.types import Cylinder
 
+from .paging import USUAL_PAGE, after, next_cursor
 from .shortening import Exposed, Then, cylinders_of, look_at, walk_of
 from .web import Web
 
@@ -130,6 +133,8 @@ class WalkOut(msgspec.Struct, frozen=True):
     stops: list[LegOut]
     metres: int
     unplaced: int
+    left_out: int = 0
+    """Places beyond the 300 of one walk; narrow what is asked for to plan them."""
 
 
 class CountsOut(msgspec.Struct, frozen=True):
@@ -143,7 +148,10 @@ class CountsOut(msgspec.Struct, frozen=True):
 
 
 class ExposureOut(msgspec.Struct, frozen=True):
-    """Exposure of all keys asked about, the worst first. `until` is the latest of their ends, null where one has none."""
+    """Exposure of the keys asked about, the worst first. `until` is the latest of their ends, null where one has none.
+
+    `total` says how many keys there are; the worst are on the first page, and the rest of what is said is about this page.
+    """
 
     asked: dict[str, str]
     at: datetime
@@ -155,6 +163,9 @@ class ExposureOut(msgspec.Struct, frozen=True):
     walk: WalkOut
     assumptions: list[AssumptionOut]
     """What the answers rest on, published with them."""
+    total: int
+    next: str | None
+    """The cursor of the next page."""
 
 
 async def expose_keys(
@@ -165,9 +176,13 @@ async def expose_keys(
     *,
     asked: dict[str, str],
     only: frozenset[CylinderId] | None = None,
+    limit: int = USUAL_PAGE,
+    cursor: str | None = None,
 ) -> ExposureOut:
-    """Answer for some keys; with `only`, at some cylinders."""
-    found, cylinders = await exposed_keys(tx, web, keys, at, only=only)
+    """Answer for some keys, the worst first, a page of them; with `only`, at some cylinders."""
+    ordered = await worst_keys_first(tx, keys, cylinders=only)
+    page = page_of(ordered, limit, cursor)
+    found, cylinders = await exposed_keys(tx, web, page, at, only=only)
     markings = {each.id: each.marking for each in cylinders.values()}
     shown = sorted(
         (
@@ -186,9 +201,28 @@ async def expose_keys(
         as_of=min((each.as_of for each in shown if each.as_of is not None), default=None),
         counts=_counts(kinds, len(left)),
         keys=shown,
-        walk=_walk(await walk_of(tx, found, cylinders)),
+        walk=walk_out(await walk_of(tx, found, cylinders)),
         assumptions=published(found),
+        total=len(ordered),
+        next=next_cursor(page, len(page), lambda key: key.id)
+        if page and page[-1] is not ordered[-1]
+        else None,
     )
+
+
+def page_of(ordered: Sequence[StoredKey], limit: int, cursor: str | None) -> Sequence[StoredKey]:
+    """Return the page after a cursor, which names the last key of the page before.
+
+    Raises:
+        InvalidInput: the key is not among them any more; begin again.
+    """
+    last = after(cursor)
+    if last is None:
+        return ordered[:limit]
+    place = next((number for number, key in enumerate(ordered, 1) if key.id == last), None)
+    if place is None:
+        raise InvalidInput("cursor", "what it names is not on the list any more; begin with the first page")
+    return ordered[place : place + limit]
 
 
 async def exposed_keys(
@@ -200,9 +234,14 @@ async def exposed_keys(
     only: frozenset[CylinderId] | None = None,
 ) -> tuple[list[Exposed], dict[CylinderId, Cylinder]]:
     """Return what is left of each key and what would shorten it, and the cylinders this is about."""
-    answers = [await web.services.openers.exposure_of(tx, key, at) for key in keys]
+    known = [await web.services.openers.known_of(tx, key, at) for key in keys]
+    answers = [each.answer() for each in known]
     cylinders = await cylinders_of(tx, answers)
-    return [await look_at(tx, web, answer, at, cylinders, only) for answer in answers], cylinders
+    found = [
+        await look_at(tx, web, each, answer, at, cylinders, only)
+        for each, answer in zip(known, answers, strict=True)
+    ]
+    return found, cylinders
 
 
 def published(found: Iterable[Exposed]) -> list[AssumptionOut]:
@@ -323,14 +362,15 @@ def _then(then: Then) -> ThenOut:
     return ThenOut(str(then.kind), then.until, then.cylinders)
 
 
-def _walk(walk: Walk) -> WalkOut:
+def walk_out(walk: Walk) -> WalkOut:
+    """Describe a walk."""
     stops = [
         LegOut(
             leg.stop.place, leg.stop.name, leg.stop.area, leg.stop.unit, list(leg.stop.cylinders), leg.metres
         )
         for leg in walk.legs
     ]
-    return WalkOut(stops, walk.metres, walk.unplaced)
+    return WalkOut(stops, walk.metres, walk.unplaced, walk.left_out)
 
 
 def _worst_first(shown: KeyExposureOut) -> tuple[int, float, str]:

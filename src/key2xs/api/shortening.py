@@ -11,7 +11,7 @@ from key2xs.core.ids import AccessPointId, CylinderId
 from key2xs.keys.exposure_types import ExposureKind
 from key2xs.keys.exposure_walk import Stop, Walk, plan_walk
 from key2xs.keys.exposure_what_if import if_updated, if_visited
-from key2xs.keys.openers import KeyExposure, Pair
+from key2xs.keys.openers import KeyExposure, KnownKey, Pair
 from key2xs.keys.types import Target
 from key2xs.plant import list_cylinders
 from key2xs.plant.service import list_access_points
@@ -58,6 +58,7 @@ class Exposed:
 async def look_at(
     tx: Connection,
     web: Web,
+    known: KnownKey,
     answer: KeyExposure,
     at: datetime,
     cylinders: Mapping[CylinderId, Cylinder],
@@ -69,10 +70,9 @@ async def look_at(
     left = residual(answer, at)
     if not left:
         return Exposed(answer, target, left, None)
-    openers = web.services.openers
-    updated = await openers.exposure_of(tx, answer.key, at, what_if=partial(if_updated, at=at))
+    updated = known.answer(partial(if_updated, at=at))
     locks = [pair.lock for pair in left if pair.cylinder_id is not None]
-    walked = await openers.exposure_of(tx, answer.key, at, what_if=partial(if_visited, locks=locks, at=at))
+    walked = known.answer(partial(if_visited, locks=locks, at=at))
     asked, visited = _then(_only(updated, only), at), _then(_only(walked, only), at)
     helps = asked != _then(answer, at)
     near = next(
@@ -106,8 +106,14 @@ async def walk_of(
     by_point: dict[AccessPointId, list[Cylinder]] = {}
     for cylinder in (cylinders[each] for each in left if each in cylinders):
         by_point.setdefault(cylinder.access_point_id, []).append(cylinder)
-    points = await list_access_points(tx, ids=by_point, limit=MOST_STOPS) if by_point else []
-    return plan_walk(
+    return await walk_over(tx, by_point)
+
+
+async def walk_over(tx: Connection, by_point: Mapping[AccessPointId, Sequence[Cylinder]]) -> Walk:
+    """Plan one walk over some access points, the first of them where there are too many for one."""
+    ids = list(by_point)[:MOST_STOPS]
+    points = await list_access_points(tx, ids=ids, limit=MOST_STOPS) if ids else []
+    walk = plan_walk(
         [
             Stop(
                 point.area,
@@ -121,6 +127,7 @@ async def walk_of(
             for point in points
         ]
     )
+    return replace(walk, left_out=len(by_point) - len(ids))
 
 
 def _only(answer: KeyExposure, only: frozenset[CylinderId] | None) -> KeyExposure:

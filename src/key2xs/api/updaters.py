@@ -27,9 +27,10 @@ CONTACT: Final = {
     KeyKind.METAL: "Bring the key to a hot spot, or to the programmer at the key desk.",
     KeyKind.DYNAMIC: "Insert the key in an updater until it says that it is done.",
     KeyKind.CONNECT: "Insert the key in an updater, or connect it with its app on a phone that has network.",
-    KeyKind.NORMAL: "The locks are changed, not the key: a programming key has to visit each of them.",
+    KeyKind.NORMAL: "Insert the key in an updater: that sets until when it works. What it opens is listed in the locks, and "
+    "a programming key has to visit each of them.",
 }
-_NO_PLACE_NEEDED: Final = frozenset({KeyKind.PHONE, KeyKind.NORMAL})
+_NO_PLACE_NEEDED: Final = frozenset({KeyKind.PHONE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,10 @@ def check(api: Api, name: str) -> tuple[Any, int]:
 
 def show_check(answer: Any) -> None:
     """Print what is missing, the worst first, and who does what about it."""
-    verdict = "ready" if answer["ready"] else "not ready"
+    lacks = any(each["weight"] == "stops" for each in answer["findings"])
+    verdict = (
+        "ready" if answer["ready"] else "something is missing" if lacks else "not everything could be checked"
+    )
     words.say(f"{answer['system']}: {verdict}; locks as listed {words.instant(answer['listed_at'])}")
     for each in answer["findings"]:
         words.say("")
@@ -75,6 +78,27 @@ def switch_writes(api: Api, name: str, state: str, reason: str, login: str | Non
     sign_in(api, login)
     body = {"writes": state == "on", "reason": reason}
     return {"items": [api.post(f"/api/v1/key-systems/{part(name)}/writes", body)]}, YES
+
+
+def sign_in_again(api: Api, name: str, reason: str, login: str | None) -> tuple[Any, int]:
+    """Let every process try once more to sign in."""
+    sign_in(api, login)
+    return {"items": [api.post(f"/api/v1/key-systems/{part(name)}/sign-in", {"reason": reason})]}, YES
+
+
+def note_lock(api: Api, name: str, lock: str, heeds: str, reason: str, login: str | None) -> tuple[Any, int]:
+    """Note what was tried at a lock."""
+    sign_in(api, login)
+    body = {"honours_limits": heeds, "reason": reason}
+    return api.post(f"/api/v1/key-systems/{part(name)}/locks/{part(lock)}/limits", body), YES
+
+
+def show_lock(answer: Any) -> None:
+    """Print how a lock counts now."""
+    counts = {
+        "yes": "heeds end dates", "no": "does not heed end dates", "unknown": "counts as the key system says",
+    }  # fmt: skip
+    words.say(f"{answer['lock']}: {counts[answer['honours_limits']]}")
 
 
 def report(api: Api, name: str | None, file: Path | None) -> tuple[Any, int]:

@@ -78,6 +78,23 @@ def _switching(ask: Ask) -> tuple[App, ...]:
             lambda api: adoption.switch_writes(api, name, state, reason, login), adoption.show_connections
         )
 
+    @systems.command(name="sign-in-again")
+    def sign_in_again(name: str, *, reason: Reason, login: Login = None) -> int:
+        """Let Key2XS sign in again after a refusal that it does not repeat by itself."""
+        return ask(lambda api: adoption.sign_in_again(api, name, reason, login), adoption.show_connections)
+
+    @systems.command
+    def limits(
+        name: str,
+        lock: str,
+        heeds: Literal["yes", "no", "unknown"],
+        *,
+        reason: Reason,
+        login: Login = None,
+    ) -> int:
+        """Note whether a lock heeds the end date in a key, as tried there; `unknown` takes that back."""
+        return ask(lambda api: adoption.note_lock(api, name, lock, heeds, reason, login), adoption.show_lock)
+
     @zones.command
     def difference(zone: str) -> int:
         """Say which keys would lose or get what if a zone were enforced now."""

@@ -73,7 +73,9 @@ def exposure(api: Api, **asked: str | None) -> tuple[Any, int]:
     """Ask until when keys could still open: 0 there is an end, 1 there is none, 3 no reading to rely on."""
     named = one_of(asked)
     answer = (
-        api.post("/api/v1/exposure", named) if "person" in named else api.get("/api/v1/exposure", **named)
+        api.post("/api/v1/exposure", named)
+        if "person" in named
+        else api.get("/api/v1/exposure", limit="500", **named)
     )
     if answer["kind"] == "no_bound":
         return answer, NO
@@ -85,7 +87,7 @@ def show_exposure(answer: Any) -> None:
     name, value = next(iter(answer["asked"].items()))
     words.table(
         f"Exposure of {name} {value} at {words.instant(answer['at'])} ({words.age(answer['as_of'], answer['at'])})",
-        ("key", "handed to", "program", "could open", "will work until", "beyond its grants"),
+        ("key", "handed to", "how far", "could open", "will work until", "beyond its grants"),
         [
             (
                 key["key"],
@@ -107,7 +109,11 @@ def show_exposure(answer: Any) -> None:
     for key in answer["keys"]:
         _show_terms(key)
         _show_shorten(key)
-    _show_walk(answer["walk"])
+    if answer["total"] > len(answer["keys"]):
+        words.say(
+            f"The {len(answer['keys'])} worst of {answer['total']} keys; a zone or a company narrows it."
+        )
+    words.walk(answer["walk"], "Walk with a programming key")
     if answer["assumptions"]:
         words.say("These bounds hold if all of this is true (docs/explanation/exposure.md):")
         for each in answer["assumptions"]:
@@ -124,7 +130,7 @@ def _show_terms(key: Any) -> None:
     for pair, cylinders in alike.values():
         words.say(f"{key['key']} at {', '.join(cylinders)}: {words.exposure(pair['kind'], pair['at'])}")
         for term in pair["terms"]:
-            words.say(f"  {term['name']}: {term['value'] or '-'} [{term['mark']}: {term['source']}]")
+            words.say(f"  {term['name']}: {words.value(term['value'])} [{term['mark']}: {term['source']}]")
 
 
 def _show_shorten(key: Any) -> None:
@@ -149,22 +155,41 @@ def _near(place: Any) -> str:
 def _then(then: Any) -> str:
     if then["kind"] == "proven_end":
         return "a proven end"
-    return f"{words.exposure(then['kind'], then['until'])}, {then['cylinders']} cylinders left"
+    many = "1 cylinder" if then["cylinders"] == 1 else f"{then['cylinders']} cylinders"
+    return f"{words.exposure(then['kind'], then['until'])}, {many} left"
 
 
-def _show_walk(walk: Any) -> None:
-    if not walk["stops"]:
-        return
-    unplaced = f"; {walk['unplaced']} stops without coordinates come last" if walk["unplaced"] else ""
+def reopened(api: Api, key: str | None, *, closed: bool) -> tuple[Any, int]:
+    """Ask which bounds a finding opened again: 0 none stands, 1 some do."""
+    given = {"key": key} if key is not None else {}
+    answer = api.get("/api/v1/exposure/reopened", closed="true" if closed else "false", **given)
+    return answer, NO if any(each["closed_at"] is None for each in answer["items"]) else YES
+
+
+def show_reopened(answer: Any) -> None:
+    """Print what was found to be wrong, and the old and the new answer."""
     words.table(
-        "Walk with a programming key",
-        ("", "place", "name", "cylinders", "metres"),
+        "Opened again",
+        ("finding", "key", "lock", "re-opened because", "was", "now", "found", "closed"),
         [
-            (number, stop["place"], stop["name"], ", ".join(stop["cylinders"]), stop["metres"])
-            for number, stop in enumerate(walk["stops"], start=1)
+            (
+                each["id"],
+                each["key"] or "every key there",
+                each["lock"] or "-",
+                each["because"],
+                words.exposure(each["before"], each["before_until"]) if each["before"] else "-",
+                words.exposure(each["after"], each["after_until"]) if each["after"] else "-",
+                words.instant(each["found_at"]),
+                f"{words.instant(each['closed_at'])} by a {each['closed_by']}" if each["closed_at"] else "",
+            )
+            for each in answer["items"]
         ],
-        caption=f"{walk['metres']} m in straight lines{unplaced}",
     )
+
+
+def settle(api: Api, finding: str, reason: str) -> tuple[Any, int]:
+    """Say that what opened a bound again was put right."""
+    return api.post(f"/api/v1/exposure/reopened/{part(finding)}/settle", {"reason": reason}), YES
 
 
 def revoke(api: Api, *, reason: str, dry_run: bool, **asked: str | None) -> tuple[Any, int]:

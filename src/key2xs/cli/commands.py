@@ -17,7 +17,9 @@ from .client import Api, Options
 from .continuity import continuity_apps
 from .coverage import coverage_apps
 from .custody import custody_apps
+from .drift import drift_apps
 from .exits import UNKNOWN, USAGE, Stopped
+from .mass import mass_apps
 from .safety import safety_apps
 
 app = App(
@@ -179,15 +181,38 @@ def revoke(
 @app.command
 def exposure(
     *,
-    key: str | None = None,
-    person: str | None = None,
-    company: str | None = None,
-    zone: str | None = None,
+    key: Annotated[str | None, Parameter(help="One key: its stamp or id.")] = None,
+    person: Annotated[
+        str | None, Parameter(help="All keys of a person: personnel number, or id in the IAM.")
+    ] = None,
+    company: Annotated[str | None, Parameter(help="All keys of a company: its code.")] = None,
+    zone: Annotated[
+        str | None, Parameter(help="All keys that open something in a security zone: its code.")
+    ] = None,
 ) -> int:
     """Say until when keys could still open and why, what is left, and what would shorten it."""
     return _ask(
         lambda api: answers.exposure(api, key=key, person=person, company=company, zone=zone),
         answers.show_exposure,
+    )
+
+
+@app.command
+def reopened(
+    *,
+    key: Annotated[str | None, Parameter(help="Only of this key.")] = None,
+    closed: Annotated[bool, Parameter(help="Also what was closed.", negative="")] = False,
+) -> int:
+    """Say which published bounds a finding opened again, and why; 1 when some stand."""
+    return _ask(lambda api: answers.reopened(api, key, closed=closed), answers.show_reopened)
+
+
+@app.command
+def put_right(finding: str, *, reason: Reason) -> int:
+    """Say that what opened a bound again was put right: bounds that rest on it count again."""
+    return _ask(
+        lambda api: answers.settle(api, finding, reason),
+        lambda done: answers.show_reopened({"items": [done]}),
     )
 
 
@@ -391,5 +416,7 @@ for made in (
     *continuity_apps(_ask),
     *safety_apps(_ask),
     *coverage_apps(_ask),
+    *mass_apps(_ask),
+    *drift_apps(_ask),
 ):
     app.command(made)

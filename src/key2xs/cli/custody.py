@@ -48,6 +48,17 @@ def unblock(api: Api, name: str, reason: str) -> tuple[Any, int]:
     return api.post(f"/api/v1/keys/{part(name)}/unblock", {"reason": reason}), YES
 
 
+def hand_back(api: Api, name: str, reason: str) -> tuple[Any, int]:
+    """Ask for a key to be handed back at its maker."""
+    return api.post(f"/api/v1/keys/{part(name)}/hand-back", {"reason": reason}), YES
+
+
+def show_hand_back(answer: Any) -> None:
+    """Print what happens next."""
+    words.say(f"Key {answer['key']} is handed back since {words.instant(answer['asked_at'])}.")
+    words.say("It is emptied first; its maker is told when that is proven.")
+
+
 def show_unblock(answer: Any) -> None:
     """Print what happens next."""
     words.say(
@@ -107,6 +118,13 @@ def custody_apps(ask: Ask) -> tuple[App, App]:
     ) -> int:
         """Let a found key come off the block list. Where the matrix asks for a second person, send it again afterwards."""
         return ask(lambda api: unblock(api, name, reason), show_unblock)
+
+    @keys.command(name="hand-back")
+    def hand_back_(
+        name: str, *, reason: Annotated[str, Parameter(help="Why, without names; it goes on the log.")]
+    ) -> int:
+        """Hand a phone key or RFID tag back at its maker for good: emptied first, then deleted there."""
+        return ask(lambda api: hand_back(api, name, reason), show_hand_back)
 
     @cabinet.command(name="import")
     def import_(

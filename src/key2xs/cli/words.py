@@ -22,6 +22,29 @@ PROGRESS: Final = {
     "lapsed": "run out",
     "blocked_with_access": "blocked with access",
     "failed": "failed",
+    "unknown": "not known",
+    "not_written": "not written by Key2XS",
+}
+GRANTS: Final = {
+    "ended": "ended",
+    "narrowed": "go on elsewhere only",
+    "held": "held by a safety rule",
+    "waiting": "next in turn",
+    "told_first": "wait until the shift leader was told",
+    "left": "taken back, so left",
+}
+MASS: Final = {"running": "under way", "paused": "paused", "finished": "finished"}
+FINDINGS: Final = {
+    "open": "open",
+    "acknowledged": "seen",
+    "reverted": "undone",
+    "accepted": "left as it is",
+    "gone": "gone",
+}
+POLICIES: Final = {
+    "report": "left, and told",
+    "hold": "held until a person decides",
+    "revert": "undone at once",
 }
 EXPOSURE: Final = {
     "proven_end": "proven: no longer",
@@ -44,6 +67,26 @@ def instant(text: str | None) -> str:
     if text is None:
         return "-"
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def value(text: str | None) -> str:
+    """Write the value of a term: an instant, a length of time, or words."""
+    if not text:
+        return "-"
+    seconds = text.removesuffix(" s")
+    if seconds != text and seconds.replace(".", "", 1).isdigit():
+        return _length(float(seconds))
+    try:
+        return instant(text)
+    except ValueError:
+        return text
+
+
+def _length(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
 
 
 def age(as_of: str | None, at: str) -> str:
@@ -84,3 +127,20 @@ def say(text: str) -> None:
 def console() -> Console:
     """Return where tables go; made each time, so that whoever replaced stdout gets them."""
     return Console(soft_wrap=False, emoji=False)  # permissions hold :key:, which is no picture
+
+
+def walk(found: Any, title: str) -> None:
+    """Print an order in which to walk some places."""
+    if not found["stops"]:
+        return
+    unplaced = f"; {found['unplaced']} stops without coordinates come last" if found["unplaced"] else ""
+    left = f"; {found['left_out']} more places are too many for one walk" if found["left_out"] else ""
+    table(
+        title,
+        ("", "place", "name", "cylinders", "metres"),
+        [
+            (number, stop["place"], stop["name"], ", ".join(stop["cylinders"]), stop["metres"])
+            for number, stop in enumerate(found["stops"], start=1)
+        ],
+        caption=f"{found['metres']} m in straight lines{unplaced}{left}",
+    )

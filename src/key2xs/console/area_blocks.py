@@ -6,6 +6,9 @@ from datetime import datetime
 from key2xs.access import Permission, Principal
 from key2xs.api.web import Web
 from key2xs.core.database import Connection
+from key2xs.keys.coverage.warnings import MemoryWarning, memory_warnings
+from key2xs.keys.drift.describing import describe
+from key2xs.keys.drift.findings import OPEN, list_findings
 from key2xs.keys.live import Overdue, count_keys_out, longest_overdue
 from key2xs.keys.reads import edited_elsewhere, stopped_writes
 
@@ -47,7 +50,13 @@ async def read_blocks(tx: Connection, web: Web, reader: Principal, chosen: Chose
         "out": await _keys_out(tx, chosen, web.now) if may_see_keys else None,
         # Both mean that keys are not what we believe or cannot become it: the whole site's, whoever looks.
         "stopped_writes": await stopped_writes(tx) if may_see_keys else [],
+        "memories": await _memories(tx, chosen) if reader.may(Permission.KEYS_EVENT_READ) else [],
         "edited": await edited_elsewhere(tx) if may_see_keys else [],
+        "ad_hoc": await describe(
+            tx, await list_findings(tx, states=OPEN, ad_hoc=True), web.services.settings.zone
+        )
+        if may_see_keys
+        else [],
     }
 
 
@@ -77,3 +86,9 @@ async def _keys_out(tx: Connection, chosen: Chosen, at: datetime) -> KeysOut:
             lines.total,
         ),
     )
+
+
+async def _memories(tx: Connection, chosen: Chosen) -> list[MemoryWarning]:
+    """Return memories that are about to lose rows; a key's is nobody's area and everybody's."""
+    found = await memory_warnings(tx)
+    return [each for each in found if not chosen or each.area is None or chosen.has(each.area, each.unit)]

@@ -10,7 +10,7 @@ from litestar.response import Response
 
 from key2xs.keys.assumptions import ASSUMPTIONS
 
-from . import words, words_adoption, words_coverage, words_desk
+from . import words, words_adoption, words_coverage, words_desk, words_drift, words_ending
 from .times import length, share_left
 
 HTML: Final = "text/html; charset=utf-8"
@@ -30,7 +30,9 @@ def environment() -> Environment:
         words=words,
         adoption_words=words_adoption,
         coverage_words=words_coverage,
+        drift_words=words_drift,
         desk_words=words_desk,
+        ending_words=words_ending,
         share_left=share_left,
         assumptions=ASSUMPTIONS,
     )

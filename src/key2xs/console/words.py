@@ -29,7 +29,7 @@ EDITED: Final = Status(
     "changed in the maker's own tool",
     "bad",
     "triangle",
-    "What it opens may differ from what was given here. It is being set right; ask whoever uses that tool why.",
+    "What it opens may differ from what was given here. Ask whoever uses that tool why; what is done about it stands on Edits made elsewhere.",
 )
 
 PERMIT_STATES: Final[Mapping[str, Status]] = {
@@ -203,8 +203,8 @@ CANNOT_CARRY: Final[Mapping[str, str]] = {
     "no_right_inside": "every right that opens it would open other locks too",
     "window_below_grid": "the time is shorter than the key system can store",
     "no_slot": "the key has no room for another time limit",
+    "on_another_key": "not all fits on one key: another key of the same holder carries it",
     "too_many_rights": "the key has no room for more rights",
-    "cylinder_full": "the lock has no room for another key",
     "no_key": "there is no key that could be given it",
     "key_not_writable": "Key2XS does not write keys of this kind",
     "reported": "this key is reported lost or broken; nothing new goes onto it",
@@ -214,7 +214,10 @@ CANNOT_CARRY: Final[Mapping[str, str]] = {
 PROPOSALS: Final[Mapping[str, str]] = {
     "act": "Do something that takes two people",
     "authority_matrix": "Change who may do what",
+    "drift_policy": "Leave or hold edits made elsewhere",
     "history": "Open a person's history",
+    "mass_action": "End access for many",
+    "mass_lift": "Allow new access again",
     "mass_revoke": "End all access of a company",
     "paper_permit": "Permit on paper",
     "release_hold": "End what a safety rule holds",
@@ -228,7 +231,10 @@ PROPOSALS: Final[Mapping[str, str]] = {
 CONFIRMED_BY: Final[Mapping[str, str]] = {
     "act": "whoever may do it himself confirms",
     "authority_matrix": "security managers and the CISO confirm",
+    "drift_policy": "security managers confirm",
     "history": "whoever may open histories confirms",
+    "mass_action": "shift leaders and security managers confirm",
+    "mass_lift": "shift leaders and security managers confirm",
     "mass_revoke": "shift leaders and security managers confirm",
     "paper_permit": "shift leaders and permit issuers confirm",
     "release_hold": "shift leaders and security managers confirm",

@@ -42,8 +42,25 @@ LOCK_VISITS: Final[Mapping[str, Status]] = {
         "may list normal keys",
         "warn",
         "half",
-        "What normal keys open is listed in the cylinders, and nobody reads in which. Retire or replace those keys; "
-        "whoever takes one out of a cylinder visits it.",
+        "What normal keys open is listed in the cylinders, and of one of those keys nobody can say in which: it was not "
+        "read yet, or some cylinders are hidden from our user there.",
+    ),
+    "list_waits": Status(
+        "list to be brought", "warn", "clock", "Its list of keys changed: a programming key has to visit it."
     ),
     "none_needed": Status("no visit needed", "quiet", "check"),
+}
+
+WEIGHTS: Final[Mapping[str, Status]] = {
+    "stops": Status(
+        "missing", "bad", "triangle", "Nothing works, or nothing works there, until somebody acts."
+    ),
+    "weakens": Status(
+        "weak", "warn", "half", "It works, but an end date or a bound cannot be relied on there."
+    ),
+    "not_checked": Status(
+        "not checked", "quiet", "half", "It could not be looked at; that says nothing either way."
+    ),
+    "note": Status("note", "info", "ring", "True of this site; nothing has to be done."),
+    "fine": Status("fine", "good", "check"),
 }

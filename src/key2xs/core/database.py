@@ -84,6 +84,12 @@ class Database:
         ):
             yield connection
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Connection]:
+        """Lend a connection for one statement, which is a transaction by itself: one round trip instead of three."""
+        async with self._pool.acquire() as connection:
+            yield connection
+
     async def transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work` in a transaction, again if PostgreSQL asks for it.
 
@@ -127,3 +133,15 @@ async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
 
 def _decode_jsonb(data: bytes) -> Any:
     return msgspec.json.decode(data[1:])
+
+
+async def the_row(tx: Connection, query: str, *arguments: object) -> asyncpg.Record:
+    """Return the row of a statement that always has one.
+
+    Raises:
+        LookupError: it has none, so the statement is not what it was taken for.
+    """
+    row = await tx.fetchrow(query, *arguments)
+    if row is None:
+        raise LookupError(query)
+    return row

@@ -4,7 +4,7 @@ A loop is written as `step(now) -> next due instant`, does one bounded piece of 
 state that a crash may lose. The runner (in `app.py`) gives it time; tests and the demo call `step` themselves.
 A loop that goes on although it cannot do its work (another system is down) says why in an attribute `problem`.
 A loop that only some entries of the log can make work for names the beginnings of their kinds in `heeds`; one that
-says nothing is woken by every entry. One that a step found nothing for says so in `idle`: its followers sleep on.
+says nothing is woken by every entry, but for the kinds that it names in `passes_over`. One that a step found nothing for says so in `idle`: its followers sleep on.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,10 @@ class Loop(Protocol):
 def heeds(loop: Loop, kinds: Iterable[str]) -> bool:
     """Tell whether entries of these kinds (`domain:subject` or longer) may make work for a loop."""
     wanted: tuple[str, ...] | None = getattr(loop, "heeds", None)
-    return wanted is None or any(kind.startswith(wanted) for kind in kinds)
+    unwanted: tuple[str, ...] = getattr(loop, "passes_over", ())
+    return any(
+        (wanted is None or kind.startswith(wanted)) and not kind.startswith(unwanted) for kind in kinds
+    )
 
 
 def was_idle(loop: Loop) -> bool:

@@ -24,6 +24,18 @@ class PermitSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secrets: tuple[Secret, ...]
 
 
+class Calls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a key system takes of calls. No maker documents limits, so none hold unless they are set."""
+
+    a_second: Annotated[float, msgspec.Meta(ge=0.5)] | None = None
+    burst: Annotated[int, msgspec.Meta(ge=1)] = 10  # at once after a pause
+    a_day: Annotated[int, msgspec.Meta(ge=100)] | None = None
+    day_starts_hour: Annotated[int, msgspec.Meta(ge=0, le=23)] = 0
+    day_time_zone: str = "UTC"
+    reserve_percent: Annotated[int, msgspec.Meta(ge=0, le=90)] = 20  # of a day, for what takes access away
+    background_percent: Annotated[int, msgspec.Meta(ge=5, le=100)] = 50  # of the rest, for reading
+
+
 class IloqSystem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One iLOQ locking system."""
 
@@ -46,6 +58,30 @@ class IloqSystem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     watched_reread_minutes: int = 360  # a key we only watch
     events_seconds: int = 30  # the log of openings and refusals
+    calls: Calls = Calls()
+    # A lock keeps so many rows before the oldest is lost: not published, and a smaller number only warns earlier.
+    lock_rows: int = 500
+    unread_hours: int = (
+        24  # a key that was not read for so long: what was published of its end counts as none
+    )
+    trusted_hosts: tuple[str, ...] = ()  # beside the one in base_url, to which the vendor may send us
+    slot_budget: Annotated[int, msgspec.Meta(ge=2, le=23)] = (
+        23  # 10 where a lock of the key has older firmware
+    )
+    honours_limits: dict[str, bool] = {}  # by the vendor's id of a lock: somebody tried it there
+    tag_permits: bool = True  # the permits' numbers go into the vendor's own log
+    log_details: bool = True  # one call more a page of the log: counters of keys, and their tags
+    # Where the vendor reaches us: https://HOST/webhooks/iloq/NAME. Empty: nobody is subscribed, the log is pulled only.
+    webhook_url: str = ""
+    # A second user with the right *administrate*; the other one then goes without it. Empty: the same user.
+    webhook_user_name: str = ""
+    webhook_password: Secret = _EMPTY
+    # A message may be as old as that. The vendor's own last retry comes 43 h 21 min after the first.
+    webhook_age_hours: Annotated[int, msgspec.Meta(ge=44, le=168)] = 48
+    webhook_days: Annotated[int, msgspec.Meta(ge=8, le=365)] = 364  # how long a subscription is made for
+    webhook_renew_days: Annotated[int, msgspec.Meta(ge=1, le=180)] = (
+        30  # so long before its end a new one is made
+    )
 
     @property
     def visit_patience_minutes(self) -> int:
@@ -70,6 +106,8 @@ class CliqSystem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reread_minutes: int = 15
     watched_reread_minutes: int = 360
     events_seconds: int = 30
+    calls: Calls = Calls()
+    unread_hours: int = 24
     visit_patience_minutes: int = 720  # a programming key that is out for longer with blocks in it is shown
 
     @property

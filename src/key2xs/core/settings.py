@@ -132,6 +132,14 @@ class Safety(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return timedelta(seconds=self.kill_wait_seconds)
 
 
+class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Reading the memories of locks and keys in time."""
+
+    warn_ahead_hours: Annotated[int, msgspec.Meta(ge=1, le=2160)] = (
+        168  # before a memory is expected to lose rows that nobody read: a week to plan a round
+    )
+
+
 class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long openings name a person."""
 
@@ -163,6 +171,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     continuity: Continuity = Continuity()
     adoption: Adoption = Adoption()
     privacy: Privacy = Privacy()
+    evidence: Evidence = Evidence()
     scim: tuple[ScimSource, ...] = ()
     permits: tuple[PermitSource, ...] = ()
     iloq: tuple[IloqSystem, ...] = ()
@@ -261,6 +270,10 @@ def _production_rules(s: Settings) -> list[tuple[bool, str]]:
         (
             any(not system.base_url.startswith("https://") for system in s.iloq),
             "an iLOQ system is not reached by https",
+        ),
+        (
+            any(system.webhook_url and not system.webhook_url.startswith("https://") for system in s.iloq),
+            "an iLOQ system would call us without https",
         ),
         (
             any(not system.base_url.startswith("https://") for system in s.cliq),

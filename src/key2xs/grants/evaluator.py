@@ -26,6 +26,7 @@ from key2xs.safety import Act
 from .bases import BasisReader, BasisState
 from .holding import Holding, acts_of
 from .look import BUNDLE_SUBJECT, Look, cut, noted, refused, told_of_key
+from .stops import SUBJECT as STOPS_SUBJECT, Barred, barred, open_stops
 from .store import LeaseStore, is_newer
 from .types import EndReason, KeyFacts, Keys, Lease, Verdict
 
@@ -194,7 +195,7 @@ class Evaluator:
             cylinders = await self._bases.cylinders(tx, wanted, at)
             keys = {person: await self._keys.key_of(tx, person, wanted, at) for person in sorted(persons)}
             bundle = await self._bases.bundle(tx, at)
-            subjects = {BUNDLE_SUBJECT, *state.heads}
+            subjects = {BUNDLE_SUBJECT, STOPS_SUBJECT, *state.heads}
             subjects.update(head for wish in state.wishes.values() for head in wish.heads)
             subjects.update(head for facts in people.values() for head in facts.heads)
             subjects.update(head for facts in cylinders.values() for head in facts.heads)
@@ -227,6 +228,13 @@ class Evaluator:
         except NarrowOnly as narrow:
             await self._store.put_refusal(tx, wish, refused(verdict, str(narrow)), look.at)
             return
+        stop = await self._stopped(tx, look)
+        if stop is not None:
+            allowed = verdict.allowed - stop.cylinders
+            if not allowed:
+                await self._store.put_refusal(tx, wish, refused(verdict, stop.why), look.at)
+                return
+            verdict = replace(verdict, allowed=allowed, denied=wish.cylinders - allowed)
         state = look.state(wish.starts_at)
         own = look.heads(heads)
         await self._store.insert(tx, cut(wish, ends_at), verdict, state=state, heads=own, at=look.at)
@@ -252,7 +260,7 @@ class Evaluator:
         late = verdict.allowed - lease.cylinders
         late = late - await self._store.ever_covered(tx, lease.key) if late and not widens else late
         quiet = state.silent or look.why_nothing_new
-        if (widens or late) and not quiet and await self._may_widen(tx):
+        if (widens or late) and not quiet and await self._may_widen(tx) and not await self._stopped(tx, look):
             if not widens:
                 kept |= late
                 verdict = replace(verdict, allowed=kept, denied=wish.cylinders - kept)
@@ -296,6 +304,10 @@ class Evaluator:
         except NarrowOnly:
             return False
         return True
+
+    async def _stopped(self, tx: Connection, look: Look) -> Barred | None:
+        """Return what of a wish lies under a stop on new grants; the head of stops is shared, so this stays so."""
+        return await barred(tx, await open_stops(tx), look)
 
     async def _begin_renewed(
         self, tx: Connection, look: Look, verdict: Verdict, heads: Mapping[str, int]

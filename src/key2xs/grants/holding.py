@@ -112,6 +112,29 @@ class Holding:
                 tx, wish, verdict, state="held", heads=lease.facts, at=at, hold=hold
             )  # fmt: skip
 
+    async def narrow(
+        self,
+        tx: Connection,
+        lease: Lease,
+        dropped: frozenset[CylinderId],
+        *,
+        act: Act,
+        text: str,
+        at: datetime,
+    ) -> None:
+        """Take cylinders out of a lease that goes on with the rest, but for what a rule keeps of them."""
+        await self._ledger.lock_heads(tx, [lease.subject])
+        for found in await self._store.find_open(tx, ids=[lease.id]):
+            rest = found.cylinders - dropped
+            if found.hold is not None or rest == found.cylinders or not rest:
+                continue
+            await self.split(tx, found, found.cylinders & dropped, act=act, text=text, at=at)
+            wish = _wish_of(found, rest)
+            verdict = Verdict(rest, found.cylinders - rest, (Reason(ReasonCode.UNKNOWN, text),), None, "")
+            await self._store.update(
+                tx, found, wish, verdict, state=found.state, ends_at=found.ends_at, heads=found.facts, at=at
+            )  # fmt: skip
+
     async def again(self, tx: Connection, lease: Lease, at: datetime) -> None:
         """Look at a held lease again: it goes on, is prolonged, or ends as it would have without its rule."""
         hold = lease.hold
@@ -284,10 +307,17 @@ async def _permit(tx: Connection, lease: Lease, at: datetime) -> _Permit:
 def _held(lease: Lease, kept: Kept, text: str) -> tuple[Wish, Verdict]:
     """Return a wish and a verdict for the part that a rule keeps."""
     told = f"{text}; {kept.why} ({kept.rule})" if text else f"{kept.why} ({kept.rule})"
-    wish = Wish(
+    reasons = (Reason(ReasonCode.WINDOW_NOT_OPEN, told),)
+    verdict = Verdict(kept.cylinders, lease.cylinders - kept.cylinders, reasons, None, "")
+    return _wish_of(lease, kept.cylinders), verdict
+
+
+def _wish_of(lease: Lease, cylinders: frozenset[CylinderId]) -> Wish:
+    """Return a wish for what goes on of a lease."""
+    return Wish(
         key=lease.key,
         kind=lease.basis_kind,
-        cylinders=kept.cylinders,
+        cylinders=cylinders,
         starts_at=lease.starts_at,
         ends_at=lease.ends_at,
         basis_at=lease.basis_at,
@@ -300,8 +330,6 @@ def _held(lease: Lease, kept: Kept, text: str) -> tuple[Wish, Verdict]:
         longest=lease.ends_at - lease.starts_at,
         heads=frozenset(lease.facts),
     )
-    reasons = (Reason(ReasonCode.WINDOW_NOT_OPEN, told),)
-    return wish, Verdict(kept.cylinders, lease.cylinders - kept.cylinders, reasons, None, "")
 
 
 def _as_strong(held: Act, new: Act) -> bool:

@@ -28,6 +28,12 @@ async def list_leases(
     return [lease_of(row) for row in rows]
 
 
+async def states_of(tx: Connection, grants: Sequence[GrantId]) -> dict[GrantId, GrantState]:
+    """Return how some leases stand."""
+    rows = await tx.fetch(_SQL["states_of"], list(grants)) if grants else []
+    return {GrantId(row["id"]): row["state"] for row in rows}
+
+
 async def people_at(tx: Connection, cylinders: Sequence[CylinderId]) -> dict[PersonId, int]:
     """Return who has grants for any of some cylinders that have not ended, each with how many."""
     rows = await tx.fetch(_SQL["people_at"], list(cylinders))

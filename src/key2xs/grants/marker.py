@@ -15,6 +15,8 @@ BATCH = 500
 
 # Entries whose heads are our own leases: marking them would decide every decision again, for ever.
 _OWN = ("grants:lease:", "grants:evaluation:")
+# What follows from decisions: no decision reads how far a key is, and a thousand revocations would mark it each time.
+_NOT_DECIDED_ON = ("grant:", "openers:", "target:")
 
 
 class GrantMarker:
@@ -22,6 +24,7 @@ class GrantMarker:
 
     name = "grants"
     idle = False
+    passes_over: Final = ("keys:opening",)
 
     async def handle(self, tx: Connection, entries: Sequence[ReadEntry]) -> None:
         """Mark every subject whose facts changed."""
@@ -30,7 +33,7 @@ class GrantMarker:
             for entry in entries
             if not entry.kind.startswith(_OWN)
             for head in entry.heads
-            if not head.startswith("grant:")
+            if not head.startswith(_NOT_DECIDED_ON)
         }
         self.idle = not marks
         if marks:

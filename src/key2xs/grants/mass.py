@@ -11,9 +11,10 @@ from datetime import datetime
 from key2xs.core.database import Connection
 from key2xs.core.ids import PersonId
 from key2xs.ledger import Entry, Lane, Ledger, typed
-from key2xs.safety import Act, spared_from_mass_actions
+from key2xs.safety import Act
 
 from .holding import Holding, Kept
+from .reach import is_spared
 from .store import LeaseStore
 from .types import Lease
 
@@ -98,8 +99,7 @@ class MassActions:
 
 def is_emergency(lease: Lease) -> bool:
     """Tell whether S1 keeps a grant out of every mass action."""
-    duty = lease.basis_ref.split(":")[1] if lease.basis_ref.startswith("duty:") else ""
-    return not spared_from_mass_actions(basis=lease.basis_kind, duty=duty).goes
+    return is_spared(lease.basis_kind, lease.basis_ref)
 
 
 def _act(*, two_people: bool) -> Act:

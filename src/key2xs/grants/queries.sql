@@ -103,14 +103,27 @@ FROM grant_lease AS lease
 WHERE person_id = $1 AND state <> 'ended' AND upper(during) > $2 AND lower(during) <= $3
 ORDER BY lower(during), lease.id
 
--- name: covering
--- The leases of a person that covered a cylinder at an instant, open or ended since.
-SELECT lease.*, lower(during) AS starts_at, upper(during) AS ends_at,
-    ARRAY(SELECT cylinder_id FROM grant_cylinder WHERE grant_id = lease.id) AS cylinders
-FROM grant_lease AS lease JOIN grant_cylinder AS part ON part.grant_id = lease.id AND part.cylinder_id = $2
-WHERE lease.person_id = $1 AND lower(lease.during) <= $3
-  AND upper(lease.during) > $3 AND coalesce(lease.ended_at, 'infinity') > $3
-  AND coalesce(part.removed_at, 'infinity') > $3
+-- name: leases_at
+-- For each person, cylinder and instant: a lease that covered it then, open or ended since, and the newest one that no
+-- longer did, with since when.
+SELECT covering.id AS covered_by, ended.id AS ended_id, ended.over_at
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) WITH ORDINALITY AS asked (person_id, cylinder_id, at, place)
+LEFT JOIN LATERAL (
+    SELECT lease.id
+    FROM grant_lease AS lease
+    JOIN grant_cylinder AS part ON part.grant_id = lease.id AND part.cylinder_id = asked.cylinder_id
+    WHERE lease.person_id = asked.person_id AND lower(lease.during) <= asked.at
+      AND upper(lease.during) > asked.at AND coalesce(lease.ended_at, 'infinity') > asked.at
+      AND coalesce(part.removed_at, 'infinity') > asked.at
+    ORDER BY lower(lease.during), lease.id LIMIT 1) AS covering ON true
+LEFT JOIN LATERAL (
+    SELECT lease.id, least(upper(lease.during), lease.ended_at, part.removed_at) AS over_at
+    FROM grant_lease AS lease
+    JOIN grant_cylinder AS part ON part.grant_id = lease.id AND part.cylinder_id = asked.cylinder_id
+    WHERE lease.person_id = asked.person_id
+      AND least(upper(lease.during), lease.ended_at, part.removed_at) <= asked.at
+    ORDER BY over_at DESC LIMIT 1) AS ended ON true
+ORDER BY asked.place
 
 -- name: ended_before
 -- The newest lease of a person on a cylinder that no longer covered it at an instant, and since when.

@@ -12,6 +12,10 @@ WHERE ($1::text[] IS NULL OR state = ANY($1))
   AND ($5::uuid IS NULL OR lease.id < $5)
 ORDER BY lease.id DESC LIMIT $6
 
+-- name: states_of
+-- How some leases stand.
+SELECT id, state FROM grant_lease WHERE id = ANY($1::uuid[])
+
 -- name: people_at
 -- Who has grants, not ended, for any of some cylinders; how many each.
 SELECT lease.person_id, count(DISTINCT lease.id)::int AS grants

@@ -1,5 +1,6 @@
 """What other rooms read about grants."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -35,6 +36,14 @@ class HeldGrant:
     """When what it is for arose, or was last renewed."""
     emergency: bool = False
     """One that no act on many touches (S1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeasesAt:
+    """What a person's leases say of a cylinder at an instant. `ended`: the newest that had ended, and when."""
+
+    covered_by: GrantId | None
+    ended: tuple[GrantId, datetime] | None
 
 
 async def grants_of_holder(
@@ -75,11 +84,15 @@ async def leases_of_person(tx: Connection, person_id: PersonId) -> list[Lease]:
     return [lease_of(row) for row in await tx.fetch(_SQL["leases_of_person"], person_id)]
 
 
-async def covering_leases(
-    tx: Connection, person_id: PersonId, cylinder_id: CylinderId, at: datetime
-) -> list[Lease]:
-    """Return the leases of a person that covered a cylinder at an instant, open or ended since."""
-    return [lease_of(row) for row in await tx.fetch(_SQL["covering"], person_id, cylinder_id, at)]
+async def leases_at(tx: Connection, asked: Sequence[tuple[PersonId, CylinderId, datetime]]) -> list[LeasesAt]:
+    """Tell, for each person, cylinder and instant, what covered it then and what had stopped doing so."""
+    if not asked:
+        return []
+    persons, cylinders, instants = zip(*asked, strict=True)
+    return [
+        LeasesAt(row["covered_by"], (row["ended_id"], row["over_at"]) if row["ended_id"] else None)
+        for row in await tx.fetch(_SQL["leases_at"], persons, cylinders, instants)
+    ]
 
 
 async def ended_lease_before(

@@ -66,6 +66,15 @@ class _Place:
         return min(self.cylinders, key=lambda facts: (facts.egress_free != "no", str(facts.cylinder_id)))
 
 
+@dataclass(frozen=True, slots=True)
+class MayBeInside:
+    """Somebody who may be behind a lock that may bar a way out."""
+
+    access_point_id: AccessPointId
+    person_id: PersonId
+    egress_free: str
+
+
 class WaysOut:
     """Asks and answers."""
 
@@ -101,6 +110,21 @@ class WaysOut:
                     await self._put(tx, lease, place, someone, cause, ends, at)
                     count += 1
         return count
+
+    async def look(self, tx: Connection, leases: Sequence[Lease], at: datetime) -> list[MayBeInside]:
+        """Return who may be behind a lock that may bar a way out if these leases ended now; changes nothing."""
+        places = await self._places(tx, leases, at)
+        found: dict[tuple[AccessPointId, PersonId], MayBeInside] = {}
+        for lease in leases:
+            for place in places.get(lease.id, ()):
+                if (place.access_point_id, lease.person_id) in found:
+                    continue
+                someone = await inside_now(tx, lease, place.access_point_id, place.cylinders, at)
+                if not warns_before_lock(place.worst.egress_free, [someone], ends_at=at, at=at).goes:
+                    found[place.access_point_id, lease.person_id] = MayBeInside(
+                        place.access_point_id, lease.person_id, place.worst.egress_free
+                    )
+        return list(found.values())
 
     async def _is_first(self, tx: Connection, lease: Lease, place: _Place) -> bool:
         """Take the turn to ask; False where somebody else, a stop or the watch, asked while we looked."""

@@ -16,7 +16,7 @@ from key2xs.grants.mass import Affected
 from key2xs.identity.facts import people_on_duty
 from key2xs.work.presence import SignedOn, signed_on
 
-What: TypeAlias = Literal["grant", "key", "person", "company"]
+What: TypeAlias = Literal["grant", "key", "person", "company", "mass"]
 State: TypeAlias = Literal["waiting", "holding", "done", "withdrawn"]
 
 

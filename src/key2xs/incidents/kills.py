@@ -140,6 +140,21 @@ class Kills:
             kept = [each for each in kept if each.lease.person_id in working] + made[0]
         return Asked(looked.affected, looked.at_work, waiting, tuple(kept), looked.about)
 
+    async def tell_first(
+        self, tx: Connection, mass: UUID, people: Sequence[PersonId], *, reason: str, by: By, at: datetime
+    ) -> tuple[Waiting, list[PersonId]] | None:
+        """Tell the shift leader of those who are at work before an act on many reaches them (S5).
+
+        Returns:
+            The stop that waits and whom it is about; None where nobody among them is at work.
+        """
+        working = [each for each in await at_work(tx, people, at) if self._is_told_first(each, at)]
+        if not working:
+            return None
+        told = [each.person_id for each in working]
+        subject = f"mass:{mass}:{new_id()}"  # somebody may come to work while others are waited for
+        return await self._put(tx, subject, told, reason, by, at, state="waiting", two_people=True), told
+
     async def end_person(
         self,
         tx: Connection,
@@ -297,6 +312,11 @@ class Kills:
         self, tx: Connection, kill: Waiting, at: datetime, by: By | None, word: str = ""
     ) -> Waiting:
         """Carry out what waited; `word`: what whoever lets it proceed said to it."""
+        if kill.what == "mass":
+            # The act on many goes on with these people by itself; here only the waiting is over.
+            await self._set(tx, kill, "done", by, at, word)
+            _DONE.reach()
+            return await self.get(tx, kill.id)
         try:
             affected, _ = await self._affected(tx, kill.subject, kill.people, at)
         except (Conflict, NotFound):

@@ -31,6 +31,7 @@ class IdentityNotices:
     """A reader of the log that tells of everybody at work whose identity ended; what it tells commits with its place."""
 
     name = "identity-notices"
+    passes_over: Final = ("keys:opening",)
 
     def __init__(self, ledger: Ledger) -> None:
         """Record every notice with `ledger`."""

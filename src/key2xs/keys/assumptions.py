@@ -79,7 +79,7 @@ ASSUMPTIONS: Final = _list(
     Assumption(
         AssumptionId.CLOCK_MARGIN,
         "Clocks in keys and locks are off by no more than the configured margin.",
-        "placeholder: 2 minutes and 2 seconds a day since the clock was last set",
+        "our setting: 2 minutes and 2 seconds a day since the clock was last set",
         Mark.INF,
         setting="margin_base, margin_per_day, unknown_clock_age",
     ),

@@ -77,6 +77,18 @@ class BlockVisits:
         """Return the visits for one key, by lock."""
         return [_visit_of(row) for row in await tx.fetch(_SQL["visits_of_key"], key_id, kind)]
 
+    async def blocked_keys(self, tx: Connection, system_id: KeySystemId) -> dict[str, tuple[str, bool]]:
+        """Return the keys on the list of a system as read last: the stamp, and whether it is proven to open nothing."""
+        rows = await tx.fetch(_SQL["blocked_keys"], system_id)
+        return {row["external_id"]: (row["stamp"], row["is_empty"]) for row in rows}
+
+    async def full_locks(
+        self, tx: Connection, key: StoredKey, locks: Iterable[str], most: int
+    ) -> dict[str, str]:
+        """Return those of these locks, with their markings, that hold or get `most` blocks of other keys."""
+        rows = await tx.fetch(_SQL["full_locks"], key.system_id, sorted(locks), key.id, most)
+        return {row["lock_external_id"]: row["marking"] for row in rows}
+
     async def open(self, tx: Connection) -> list[StoredVisit]:
         """Return every visit that is not done, of keys that are blocked or come off the block list."""
         return [_visit_of(row) for row in await tx.fetch(_SQL["open_visits"])]
@@ -131,6 +143,11 @@ class BlockVisits:
             for row in await tx.fetch(_SQL["programming_keys"], system_id)
         ]
 
+    async def given_up(self, tx: Connection, system_id: KeySystemId) -> frozenset[str]:
+        """Return the programming keys of a system that will not come back."""
+        found = await self.programming_keys(tx, system_id)
+        return frozenset(each.external_id for each in found if each.given_up_at is not None)
+
     async def updaters(self, tx: Connection, system_id: KeySystemId | None = None) -> list[StoredUpdater]:
         """Return the updaters of one system or of all."""
         return [
@@ -165,7 +182,8 @@ class BlockVisits:
         await tx.execute(_SQL["give_up"], system_id, name, at, entry)
         rows = await tx.fetch(_SQL["targets_of_programming_key"], system_id, name)
         for row in rows:
-            await tx.execute(_KEYS["mark_work"], row["target_id"], at, WorkLane.KILL)
+            lane = WorkLane.KILL if row["blocks"] else WorkLane.REVOKE
+            await tx.execute(_KEYS["mark_work"], row["target_id"], at, lane)
         return sum(row["visits"] for row in rows)
 
     async def changed_carriers(

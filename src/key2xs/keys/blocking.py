@@ -8,7 +8,7 @@ because the key's own limits then run out. So the key is narrowed first. Where t
                                opens gets a visit; *blocked with access* until the last visit is done
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,11 +16,12 @@ from zoneinfo import ZoneInfo
 
 from key2xs.core.crash import declare
 from key2xs.core.database import Connection, Database
-from key2xs.core.errors import CallFailed, Refused, Retry
+from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry
 
 from .block_visits import BlockVisits, StoredProgrammingKey
 from .calls import Calls, Claim, PlanChanged
 from .carriers import BlockVisit, VisitState
+from .compile.block_lists import BlockListNow, compile_block_list
 from .connected import Connected
 from .job import Job
 from .narrowing import closed
@@ -33,6 +34,7 @@ from .types import StoredKey, Target
 
 NARROW_TRIES = 2  # a vendor that is busy is asked again so often; then the block does not wait any longer
 FOLLOW = timedelta(minutes=2)
+_NAMED = 5  # names in one sentence
 
 # A plan that is in none of the other states is on its way or in the key.
 NOT_SENT = frozenset(
@@ -45,13 +47,11 @@ _BLOCKED = declare("keys.reconcile.after_vendor_block")
 class Writer(Protocol):
     """How the reconciler writes; each write is recorded before and read back after."""
 
-    async def write(
-        self, claim: Claim, key: StoredKey, target: Target, wanted: Wanted, reading: KeyReading, now: datetime
-    ) -> None:
-        """Write a program and send it."""
+    async def write(self, job: Job) -> None:
+        """Write the program that is wanted and send it."""
         ...
 
-    async def send(self, claim: Claim, key: StoredKey, target: Target, wanted: Wanted, now: datetime) -> None:
+    async def send(self, job: Job) -> None:
         """Send what is planned."""
         ...
 
@@ -110,9 +110,9 @@ class Blocking:
             wanted = replace(job.wanted, at_most=over) if over is not None else None
         try:
             if wanted is not None:
-                await self._writer.write(job.claim, job.key, job.target, wanted, job.reading, job.now)
+                await self._writer.write(replace(job, wanted=wanted))
             elif job.reading.programming_state in NOT_SENT and job.reading.on_device is not None:
-                await self._writer.send(job.claim, job.key, job.target, job.wanted, job.now)
+                await self._writer.send(job)
         except (BaseChanged, PlanChanged):
             raise
         except Retry:
@@ -122,14 +122,43 @@ class Blocking:
             pass  # the next reading shows how far it came
 
     async def _block(self, job: Job) -> None:
+        # One key too many, and the maker sends the list to no lock any more: then all that are on it stay unheard of.
+        no_room = await self._database.transact(lambda tx: self._no_room(tx, job))
+        if no_room is not None:
+            raise NeedsPerson("key administrator", no_room)
         await self._calls.carry_out(
             job.claim, "block", job.now, lambda: self._system.port.block(job.key.external_id)
         )
         _BLOCKED.reach()
 
+    async def _no_room(self, tx: Connection, job: Job) -> str | None:
+        """Say what to do if the list that spreads is full; None if it is not, by what was read of other keys."""
+        capabilities = self._can(job.key)
+        if capabilities.block_by_visits or capabilities.max_blocked is None:
+            return None
+        rows = await self._visits.blocked_keys(tx, job.key.system_id)
+        listed = compile_block_list(
+            BlockListNow(self._system.name, frozenset(rows), most=capabilities.max_blocked),
+            block=[job.key.external_id],
+            proven_empty=[key for key, (_stamp, is_empty) in rows.items() if is_empty],
+        )
+        if not listed.no_room:
+            return None
+        away = [rows[key][0] for key in listed.could_leave[:_NAMED]]
+        helps = (
+            f"take found keys off it, {', '.join(away)} open nothing any more"
+            if away
+            else "take found keys off it"
+        )
+        return (
+            f"the block list of {self._system.name} is full ({len(rows)} keys), so this key is not on it; {helps}. "
+            "until then it stops only by its own time or at an updater. Where each zone has a list of its own, block it in "
+            "the maker's tool"
+        )
+
     async def _send_again(self, job: Job) -> None:
         try:
-            await self._writer.send(job.claim, job.key, job.target, job.wanted, job.now)
+            await self._writer.send(job)
         except Refused as refused:
             if isinstance(refused, PlanChanged):
                 raise
@@ -148,10 +177,11 @@ class Blocking:
 
     async def _follow_visits(self, job: Job) -> datetime:
         port, name = self._system.port, job.key.external_id
-        known = best_visits(await port.read_block_visits(name))
+        known = best_visits(await self._calls.look(job.claim, lambda: port.read_block_visits(name)))
         locks, programming_keys = await self._database.transact(lambda tx: self._needed(tx, job))
         given_up = {each.external_id for each in programming_keys if each.given_up_at is not None}
-        missing = {lock for lock in locks if _is_missing(known.get(lock), given_up)}
+        full = await self._database.transact(lambda tx: self._full_locks(tx, job, locks))
+        missing = {lock for lock in locks - full.keys() if _is_missing(known.get(lock), given_up)}
         unplaced: frozenset[str] = frozenset()
         if missing:
             unplaced = await self._calls.carry_out(
@@ -160,19 +190,23 @@ class Blocking:
                 job.now,
                 lambda: port.order_block_list(name, missing, avoid=given_up),
             )
-            known = best_visits(await port.read_block_visits(name))
+            known = best_visits(await self._calls.look(job.claim, lambda: port.read_block_visits(name)))
         if job.target.block_ordered_at is None:
             await self._database.transact(
                 lambda tx: self._targets.note_block_order(tx, job.key, job.target, job.now)
             )
         await self._database.transact(lambda tx: self._store(tx, job, known, unplaced))
         problem = _problem(known, unplaced, programming_keys, self._limit(job))
-        await self._say(job, problem)
+        await self._say(job, "; ".join(filter(None, [_no_room_in(full.values()), problem])) or None)
         return job.now + (FOLLOW if job.target.delivered_at is None else self._system.reread)
+
+    async def _full_locks(self, tx: Connection, job: Job, locks: Iterable[str]) -> dict[str, str]:
+        most = self._can(job.key).max_blocked
+        return {} if most is None else await self._visits.full_locks(tx, job.key, locks, most)
 
     async def _needed(self, tx: Connection, job: Job) -> tuple[frozenset[str], list[StoredProgrammingKey]]:
         """Return every lock that a program possibly in the key opens, and every lock that was found so before."""
-        locks = await self._openers.locks_of(tx, job.key)
+        locks = await self._openers.locks_of(tx, job.key, job.now)
         stored = {visit.lock for visit in await self._visits.of_key(tx, job.key.id) if visit.state != "done"}
         # Proven empty, the key opens nothing, and visits that were not made yet are not needed any more.
         needed = locks | stored if locks else frozenset[str]()
@@ -252,6 +286,15 @@ def _problem(
             f"no programming key has room for {_cylinders(len(unplaced))}: bring one back to an updater"
         )
     return "; ".join(sentences) or None
+
+
+def _no_room_in(markings: Collection[str]) -> str | None:
+    if not markings:
+        return None
+    return (
+        f"the block list of {', '.join(sorted(markings)[:_NAMED])} is full, so this key is not blocked there; "
+        "take found keys off it, or exchange the cylinder"
+    )
 
 
 def _cylinders(count: int) -> str:

@@ -6,7 +6,7 @@ cylinder on that round, and its outcome is known only when the programming key h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -68,21 +68,33 @@ class Updater:
 
 
 def place_visits(
-    locks: Sequence[str], programming_keys: Sequence[ProgrammingKey]
+    locks: Sequence[str],
+    programming_keys: Sequence[ProgrammingKey],
+    waiting: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[dict[str, list[str]], frozenset[str]]:
     """Give locks to programming keys with room; the second answer is what fits nowhere.
 
-    The programming key that was seen last comes first: one that lies in a drawer never goes on a round. Same input,
-    same answer.
+    One that has to go to a lock anyway (`waiting`: by lock, programming keys for which a task there waits) takes it along.
+    Of the others the one that was seen last comes first: one that lies in a drawer never goes on a round. Same input, same
+    answer.
     """
     ordered = sorted(
         programming_keys,
         key=lambda key: (-(key.last_seen_at.timestamp() if key.last_seen_at else 0.0), key.vendor_id),
     )
-    left = sorted(locks)
+    room = {key.vendor_id: max(key.capacity - key.tasks, 0) for key in ordered}
     placed: dict[str, list[str]] = {}
-    for key in ordered:
-        room = max(key.capacity - key.tasks, 0)
-        if room and left:
-            placed[key.vendor_id], left = left[:room], left[room:]
+    left: list[str] = []
+    for lock in sorted(locks):
+        shared = (waiting or {}).get(lock, ())
+        carrier = next((name for name in room if name in shared and room[name]), None)
+        if carrier is None:
+            left.append(lock)
+        else:
+            placed.setdefault(carrier, []).append(lock)
+            room[carrier] -= 1
+    for name, free in room.items():
+        if free and left:
+            placed[name] = sorted([*placed.get(name, ()), *left[:free]])
+            left = left[free:]
     return placed, frozenset(left)

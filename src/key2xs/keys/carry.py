@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from itertools import combinations
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -52,7 +53,6 @@ class CannotWhy(StrEnum):
     NO_SLOT = "no_slot"  # the key has no room for the limits
     TOO_MANY_RIGHTS = "too_many_rights"  # the key has no room for the rights
     NO_LOCK = "no_lock_known"  # the key system has no such cylinder
-    CYLINDER_FULL = "cylinder_full"  # the cylinder has no room for another key
     NO_KEY = "no_key"  # the holder has no key that could be given it
 
 
@@ -75,6 +75,8 @@ class KeyLimits:
     free_slots: int
     max_rights: int | None = None
     offline_expires_after: OfflineExpiry = None
+    one_by_one: bool = False
+    """Only rights that open a single lock: what the key opens is listed in each lock."""
     deliver_ahead: timedelta = timedelta(0)
     """How long before its start the next grant may be put into a key that has no other; zero = not before."""
 
@@ -120,6 +122,11 @@ class Covers:
                     by_lock[lock].add(right.right)
         self._by_lock: Mapping[str, set[str]] = by_lock
         self._known: dict[frozenset[str], Carried | CannotCarry] = {}
+
+    @cached_property
+    def single(self) -> Covers:
+        """Only the rights that open one lock."""
+        return Covers(right for right in self.rights.values() if len(right.locks) == 1)
 
     def cover(self, locks: frozenset[str]) -> Carried | CannotCarry:
         """Find the fewest rights that open exactly `locks`, using only rights that lie wholly inside.
@@ -174,6 +181,8 @@ def plan_key(
     a grant is carried whole or not at all.
     """
     covers = catalogue if isinstance(catalogue, Covers) else Covers(catalogue)
+    if limits.one_by_one:
+        covers = covers.single
     ends = {g.grant: end_on_grid(g.ends_at, grid=limits.grid, zone=limits.zone) for g in grants}
     carried: dict[str, Carried] = {}
     cannot: dict[str, CannotCarry] = {}

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from key2xs.core.ids import KeySystemId
 
+from .budget import Budget
 from .port import KeySystemPort
 
 REREAD = timedelta(minutes=15)  # edits made in the vendor's own tool are found at this pace at the latest
@@ -25,6 +26,7 @@ class Connected:
     port: KeySystemPort
     offline_expires_after: timedelta
     deliver_ahead: timedelta
+    budget: Budget
     reread: timedelta = REREAD
     watched_reread: timedelta = WATCHED_REREAD
     visit_patience: timedelta = VISIT_PATIENCE

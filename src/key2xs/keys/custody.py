@@ -23,6 +23,7 @@ from .types import StoredKey
 
 _SQL = load_queries("key2xs.keys")
 _SEALED = load_queries("key2xs.keys", "queries_sealed.sql")
+_RETURNS = load_queries("key2xs.keys", "queries_returns.sql")
 _DESK = load_queries("key2xs.keys", "queries_desk.sql")
 
 _OUT_OF_USE = {
@@ -182,6 +183,9 @@ class Custody:
         if key.blocked_at is not None or key.deleted:
             message = f"key {key.stamp} is blocked or no longer in use; hand out another one"
             raise Conflict(message)
+        if await tx.fetchval(_RETURNS["is_returning"], key_id):
+            message = f"key {key.stamp} is being handed back at its maker; hand out another one"
+            raise Conflict(message)
         if await tx.fetchval(_SEALED["under_seal"], key_id):
             message = f"key {key.stamp} is kept under seal for emergencies; it is taken by breaking the seal"
             raise Conflict(message)
@@ -196,17 +200,24 @@ class Custody:
         """Return who had a key at an instant, as known now, and how sure that is."""
         if at is None:
             return NOBODY_KNOWN
-        row = await tx.fetchrow(_DESK["custody_at"], key_id, at, self._between, DISPUTES)
-        if row is None:
-            raise AssertionError  # pragma: no cover - the query always gives one row
-        return how_sure(
-            row["person_id"],
-            crew_size=row["crew_size"],
-            lost=row["lost"],
-            changing=row["changing"],
-            disputed=row["disputed"],
-            in_cabinet=(row["last_kind"], row["last_source"]) == ("back", "cabinet"),
-        )
+        return (await self.custodians_at(tx, [(key_id, at)]))[0]
+
+    async def custodians_at(self, tx: Connection, asked: Sequence[tuple[KeyId, datetime]]) -> list[Custodian]:
+        """Return who had each of many keys at an instant, in the order asked."""
+        if not asked:
+            return []
+        keys, instants = zip(*asked, strict=True)
+        return [
+            how_sure(
+                row["person_id"],
+                crew_size=row["crew_size"],
+                lost=row["lost"],
+                changing=row["changing"],
+                disputed=row["disputed"],
+                in_cabinet=(row["last_kind"], row["last_source"]) == ("back", "cabinet"),
+            )
+            for row in await tx.fetch(_DESK["custodies_at"], keys, instants, self._between, DISPUTES)
+        ]
 
     async def keys_of(self, tx: Connection, person_id: PersonId, at: datetime) -> list[StoredKey]:
         """Return the keys a person had at an instant, as known now."""

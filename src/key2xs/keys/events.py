@@ -1,7 +1,6 @@
 """Lock events: pulled by arrival, stored once, classed, and classed again when facts arrive late."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,19 +9,18 @@ import asyncpg
 from key2xs.core.crash import declare
 from key2xs.core.database import Connection, Database
 from key2xs.core.errors import CallFailed
+from key2xs.core.haste import bulk
 from key2xs.core.ids import CylinderId, KeyId, KeySystemId, PersonId, new_id
 from key2xs.core.sql import load_queries
-from key2xs.grants.reads import covering_leases, ended_lease_before
 from key2xs.ledger import Entry, Lane, Ledger, ReadEntry
 
-from .adoption.counting import kept_when
-from .classify import Class, Evidence, classify
-from .coverage.readings import note_reading
+from .coverage.readings import note_memories, note_rows
+from .coverage.summing import Row
 from .custody import Custody
-from .desk.certainty import NOBODY_KNOWN, Custodian
+from .looking import Looked, Looking, Opening
 from .port import EventPage, KeySystemPort, LockEvent, LockEventOutcome, TimeQuality
 from .registry import key_of
-from .sealed_watch import judge_by_seal
+from .reopening.noticing import Noticing
 from .types import KeySystem, StoredEvent, StoredKey
 
 _SQL = load_queries("key2xs.keys")
@@ -33,31 +31,29 @@ RETRY = timedelta(seconds=30)
 # A late fact changes the class of openings at most this far back; older ones are history that reports restate.
 CLASS_AGAIN_FOR = timedelta(days=30)
 
+_CLASS: Final = ("class", "grant_id", "person_id", "certainty", "crew_size")
+_COLUMNS: Final = (
+    "id", "system_id", "vendor_event_id", "occurred_at", "time_quality", "read_at", "arrived_at", "lock_external_id",
+    "cylinder_id", "key_external_id", "key_id", "person_id", "person_certain", "outcome", "class", "why", "grant_id",
+    "raw_type", "recorded_at", "certainty", "crew_size", "counter_lock", "counter_key", "tag", "entry",
+)  # fmt: skip
+
 
 class EventStore:
     """Stores and classes rows of locks' logs."""
 
-    def __init__(self, ledger: Ledger, custody: Custody) -> None:
-        """Record every row with `ledger`."""
-        self._ledger, self._custody = ledger, custody
+    def __init__(self, ledger: Ledger, custody: Custody, noticing: Noticing) -> None:
+        """Record every row with `ledger`; `noticing` looks at clocks."""
+        self._ledger, self._looking, self._noticing = ledger, Looking(custody), noticing
 
     async def take_page(self, tx: Connection, system: KeySystem, page: EventPage, at: datetime) -> int:
         """Store the rows that are new and move the cursor; returns how many were new."""
-        known = {
-            row["vendor_event_id"]
-            for row in await tx.fetch(
-                _SQL["known_events"], system.id, [e.vendor_event_id for e in page.events]
-            )
-        }
+        names = [event.vendor_event_id for event in page.events]
+        known = {row["vendor_event_id"] for row in await tx.fetch(_SQL["known_events"], system.id, names)}
         fresh = {e.vendor_event_id: e for e in page.events if e.vendor_event_id not in known}
-        rows = [await self._prepare(tx, system.id, event) for event in fresh.values()]
-        numbers = await self._ledger.record_many(
-            tx, [_entry(system.id, event, row, at) for event, row in zip(fresh.values(), rows, strict=True)]
-        )
-        for event, row, number in zip(fresh.values(), rows, numbers, strict=True):
-            await tx.execute(_SQL["insert_event"], *_columns(system.id, event, row, at), number)
-        for reading in page.readings:
-            await note_reading(tx, system.id, reading)
+        await self._store(tx, system.id, list(fresh.values()), at)
+        await self._noticing.in_page(tx, system, page, at)
+        await note_memories(tx, self._ledger, system.id, page.readings, page.wipes, at)
         _STORED.reach()
         await tx.execute(_SQL["put_cursor"], system.id, page.cursor, at)
         return len(fresh)
@@ -77,36 +73,23 @@ class EventStore:
     ) -> int:
         """Class recent openings again after facts about these keys or people changed; returns how many moved."""
         rows = await tx.fetch(_SQL["events_to_class_again"], keys, persons, at - CLASS_AGAIN_FOR)
-        moved = 0
-        for row in rows:
-            prepared = await self._look(
-                tx,
-                key=await self._key_by_id(tx, row["key_id"]),
-                cylinder_id=row["cylinder_id"],
-                outcome=LockEventOutcome(row["outcome"]),
-                quality=TimeQuality(row["time_quality"]),
-                occurred_at=row["occurred_at"],
-            )
-            found: Class = prepared["class"]
-            had: Custodian = prepared["custodian"]
-            if (found.name, found.grant_id, had.person_id, had.certainty, had.crew_size) == (
-                row["class"], row["grant_id"], row["person_id"], row["certainty"], row["crew_size"],
-            ):  # fmt: skip
-                continue
-            entry = await self._ledger.record(tx, _again_entry(row, found, had, at))
-            await tx.execute(
-                _SQL["set_class"],
-                row["id"],
-                found.name,
-                found.why,
-                had.person_id,
-                found.grant_id,
-                had.certainty,
-                had.crew_size,
-                entry,
-            )
-            moved += 1
-        return moved
+        held = {row["key_id"] for row in rows if row["key_id"] is not None}
+        registered = {row["id"]: key_of(row) for row in await tx.fetch(_SQL["keys_by_id"], held)}
+        openings = [_opening_of(row, registered.get(row["key_id"])) for row in rows]
+        moved = [
+            (row, looked)
+            for row, looked in zip(rows, await self._looking.at(tx, openings), strict=True)
+            if _class_of(looked) != tuple(row[name] for name in _CLASS)
+        ]
+        if moved:
+            entries = [_again_entry(row, looked, at) for row, looked in moved]
+            numbers = await self._ledger.record_many(tx, entries)
+            changed = [
+                (row["id"], looked.found.why, *_class_of(looked), number)
+                for (row, looked), number in zip(moved, numbers, strict=True)
+            ]
+            await tx.execute(_SQL["set_classes"], *zip(*changed, strict=True))
+        return len(moved)
 
     async def recent(
         self,
@@ -121,86 +104,57 @@ class EventStore:
         rows = await tx.fetch(_SQL["recent_events"], key_id, cylinder_id, classes, limit)
         return [event_of(row) for row in rows]
 
-    async def _prepare(self, tx: Connection, system_id: KeySystemId, event: LockEvent) -> dict[str, Any]:
-        key_row = (
-            await tx.fetchrow(_SQL["find_vendor_key"], system_id, event.vendor_key)
-            if event.vendor_key
-            else None
-        )
-        cylinder_id = await tx.fetchval(_SQL["cylinder_of_lock"], system_id, event.vendor_lock)
-        return await self._look(
-            tx,
-            key=key_of(key_row) if key_row is not None else None,
-            cylinder_id=cylinder_id,
+    async def _store(
+        self, tx: Connection, system_id: KeySystemId, events: Sequence[LockEvent], at: datetime
+    ) -> None:
+        """Class rows and write them with their entries: as many statements for a page as for one row."""
+        if not events:
+            return
+        found = await self._looking.at(tx, await _openings(tx, system_id, events))
+        pairs = list(zip(events, found, strict=True))
+        entries = [_entry(system_id, event, looked, at) for event, looked in pairs]
+        numbers = await self._ledger.record_many(tx, entries)
+        rows = [
+            (*_values(system_id, event, looked, at), number)
+            for (event, looked), number in zip(pairs, numbers, strict=True)
+        ]
+        await tx.copy_records_to_table("key_event", records=rows, columns=_COLUMNS)
+        stored = [Row(event, looked.opening.cylinder_id, looked.key_id) for event, looked in pairs]
+        await note_rows(tx, system_id, stored)
+
+
+async def _openings(tx: Connection, system_id: KeySystemId, events: Sequence[LockEvent]) -> list[Opening]:
+    named = {event.vendor_key for event in events if event.vendor_key}
+    keys = {row["external_id"]: key_of(row) for row in await tx.fetch(_SQL["vendor_keys"], system_id, named)}
+    locks = {event.vendor_lock for event in events}
+    places = await tx.fetch(_SQL["cylinders_of_locks"], system_id, locks)
+    cylinders = {row["external_id"]: row["id"] for row in places}
+    return [
+        Opening(
+            key=keys.get(event.vendor_key) if event.vendor_key else None,
+            cylinder_id=cylinders.get(event.vendor_lock),
             outcome=event.outcome,
-            quality=event.time_quality,
+            time_quality=event.time_quality,
             occurred_at=event.occurred_at,
         )
+        for event in events
+    ]
 
-    async def _look(
-        self,
-        tx: Connection,
-        *,
-        key: StoredKey | None,
-        cylinder_id: CylinderId | None,
-        outcome: LockEventOutcome,
-        quality: TimeQuality,
-        occurred_at: datetime | None,
-    ) -> dict[str, Any]:
-        covered = ended = None
-        possible = kept = False
-        kept_until = None
-        had = await self._custody.custodian_at(tx, key.id, occurred_at) if key is not None else NOBODY_KNOWN
-        person_id = had.person_id
-        if key is not None and person_id is not None and cylinder_id is not None and occurred_at is not None:
-            covering = await covering_leases(tx, person_id, cylinder_id, occurred_at)
-            covered = covering[0].id if covering else None
-            before = await ended_lease_before(tx, person_id, cylinder_id, occurred_at)
-            if before is not None:
-                ended = (before[0].id, before[1])
-            possible = await tx.fetchrow(_SQL["was_possible"], cylinder_id, key.id, occurred_at) is not None
-        if (
-            key is not None
-            and key.adopted_at is not None
-            and cylinder_id is not None
-            and occurred_at is not None
-        ):
-            kept, kept_until = await kept_when(tx, key.id, cylinder_id, occurred_at)
-            possible = possible or kept or kept_until is not None
-        found = classify(
-            Evidence(
-                outcome=outcome,
-                time_quality=quality,
-                occurred_at=occurred_at,
-                cylinder_known=cylinder_id is not None,
-                key_known=key is not None,
-                managed=bool(
-                    key and key.adopted_at and (occurred_at is None or key.adopted_at <= occurred_at)
-                ),
-                holder_known=person_id is not None,
-                covered_by=covered,
-                ended=ended,
-                was_possible=possible,
-                blocked_at=key.blocked_at if key is not None else None,
-                kept=kept,
-                kept_until=kept_until,
-            )
-        )
-        if (
-            key is not None
-            and key.emergency
-            and outcome is LockEventOutcome.OPENED
-            and occurred_at is not None
-        ):
-            found, taken_by = await judge_by_seal(tx, key.id, occurred_at, found)
-            had = replace(had, person_id=taken_by, certainty="sure") if taken_by else had
-        return {"key": key, "cylinder_id": cylinder_id, "custodian": had, "class": found}
 
-    async def _key_by_id(self, tx: Connection, key_id: KeyId | None) -> StoredKey | None:
-        if key_id is None:
-            return None
-        rows = await tx.fetch(_SQL["find_key"], key_id, None)
-        return key_of(rows[0]) if rows else None
+def _opening_of(row: asyncpg.Record, key: StoredKey | None) -> Opening:
+    return Opening(
+        key=key,
+        cylinder_id=row["cylinder_id"],
+        outcome=LockEventOutcome(row["outcome"]),
+        time_quality=TimeQuality(row["time_quality"]),
+        occurred_at=row["occurred_at"],
+    )
+
+
+def _class_of(looked: Looked) -> tuple[Any, ...]:
+    """Return what may change of a stored row, as `_CLASS` names it."""
+    found, had = looked.found, looked.custodian
+    return (found.name, found.grant_id, had.person_id, had.certainty, had.crew_size)
 
 
 class EventPull:
@@ -225,6 +179,11 @@ class EventPull:
         self.problem: str | None = None
         self.idle = False
 
+    def wake(self) -> None:
+        """Pull at the next step; a key system that is down is asked again when it is time."""
+        if self.problem is None:
+            self._due = None
+
     async def step(self, now: datetime) -> datetime | None:
         """Pull one page when due; `now` when more waits."""
         self.idle = self._due is not None and now < self._due
@@ -238,7 +197,8 @@ class EventPull:
             self.problem, self._due = str(error), now + RETRY
             return self._due
         self.problem = None
-        await self._database.transact(lambda tx: self._take(tx, cursor, page, now))
+        with bulk():
+            await self._database.transact(lambda tx: self._take(tx, cursor, page, now))
         self._due = None if page.more else now + self._pace
         return self._due or now
 
@@ -252,6 +212,7 @@ class Reclassifier:
     """A reader that looks at recent openings again when custody or grants change."""
 
     name = "openings"
+    passes_over: Final = ("keys:opening",)
 
     def __init__(self, store: EventStore) -> None:
         """Class again with `store`."""
@@ -292,11 +253,12 @@ def event_of(row: asyncpg.Record) -> StoredEvent:
         grant_id=row["grant_id"],
         certainty=row["certainty"],
         crew_size=row["crew_size"],
+        tag=row["tag"],
     )
 
 
-def _subjects(system_id: KeySystemId, looked: Mapping[str, Any]) -> tuple[str, ...]:
-    key, cylinder, person = looked["key"], looked["cylinder_id"], looked["custodian"].person_id
+def _subjects(system_id: KeySystemId, looked: Looked) -> tuple[str, ...]:
+    key, cylinder, person = looked.opening.key, looked.opening.cylinder_id, looked.custodian.person_id
     return (
         f"key_system:{system_id}",
         *((f"cylinder:{cylinder}",) if cylinder else ()),
@@ -305,8 +267,8 @@ def _subjects(system_id: KeySystemId, looked: Mapping[str, Any]) -> tuple[str, .
     )
 
 
-def _entry(system_id: KeySystemId, event: LockEvent, looked: Mapping[str, Any], at: datetime) -> Entry:
-    found: Class = looked["class"]
+def _entry(system_id: KeySystemId, event: LockEvent, looked: Looked, at: datetime) -> Entry:
+    found = looked.found
     kinds = {LockEventOutcome.OPENED: "observe", LockEventOutcome.REFUSED: "refuse"}
     action = kinds.get(event.outcome, "note")
     return Entry(
@@ -325,14 +287,15 @@ def _entry(system_id: KeySystemId, event: LockEvent, looked: Mapping[str, Any], 
             "arrived_at": event.arrived_at.isoformat(),
             "read_at": event.read_at.isoformat() if event.read_at else None,
             "person_certain": event.person_certain,
-            "certainty": looked["custodian"].certainty,
+            "certainty": looked.custodian.certainty,
             "raw_type": event.raw_type,
         },
         lane=Lane.CONTROL if found.name == "unexplained" else Lane.BULK,
     )
 
 
-def _again_entry(row: asyncpg.Record, found: Class, had: Custodian, at: datetime) -> Entry:
+def _again_entry(row: asyncpg.Record, looked: Looked, at: datetime) -> Entry:
+    found, had = looked.found, looked.custodian
     subjects = [f"key_system:{row['system_id']}"]
     subjects += [f"cylinder:{row['cylinder_id']}"] if row["cylinder_id"] else []
     subjects += [f"key:{row['key_id']}"] if row["key_id"] else []
@@ -355,15 +318,13 @@ def _again_entry(row: asyncpg.Record, found: Class, had: Custodian, at: datetime
     )
 
 
-def _columns(
-    system_id: KeySystemId, event: LockEvent, looked: Mapping[str, Any], at: datetime
-) -> tuple[Any, ...]:
-    found: Class = looked["class"]
-    key: StoredKey | None = looked["key"]
-    had: Custodian = looked["custodian"]
+def _values(system_id: KeySystemId, event: LockEvent, looked: Looked, at: datetime) -> tuple[Any, ...]:
+    """Return a row's values, as `_COLUMNS` names them up to its entry."""
+    found, had = looked.found, looked.custodian
     return (
         new_id(), system_id, event.vendor_event_id, event.occurred_at, str(event.time_quality), event.read_at,
-        event.arrived_at, event.vendor_lock, looked["cylinder_id"], event.vendor_key, key.id if key else None,
+        event.arrived_at, event.vendor_lock, looked.opening.cylinder_id, event.vendor_key, looked.key_id,
         had.person_id, event.person_certain, str(event.outcome), found.name, found.why, found.grant_id,
         event.raw_type, at, had.certainty, had.crew_size, event.counter_lock, event.counter_key,
+        event.tag,
     )  # fmt: skip

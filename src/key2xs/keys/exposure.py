@@ -44,7 +44,7 @@ from .exposure_types import (
     possible_programs,
 )
 from .port import KeyKind, ProgrammingState
-from .program import OfflineUpdates, ProgramOnDevice, ProgramState
+from .program import EMPTY_PROGRAM, OfflineUpdates, ProgramOnDevice, ProgramState
 from .works_until import works_until
 
 __all__ = [
@@ -76,6 +76,7 @@ def expose(
     *,
     settings: ExposureSettings = DEFAULT_SETTINGS,
     block_list_at: datetime | None = None,
+    ended_at: datetime | None = None,
     allowed_by: str | None = None,
     latest: LatestOpenings | None = None,
 ) -> Exposure:
@@ -87,13 +88,19 @@ def expose(
         lock: the class of the locks.
         settings: margins and what the facts leave open.
         block_list_at: since when these locks are known to hold a block list with the key.
+        ended_at: since when these locks are known to let the key in no longer.
         allowed_by: the grant that still allows the pair, if any.
         latest: what was computed for this key before, to save work in a series.
     """
     if block_list_at is not None:
         term = Term("block list reached this lock", block_list_at, "reading of the lock", Mark.DOC)
         return Exposure(ExposureKind.PROVEN_END, block_list_at, (term,), (AssumptionId.BLOCK_LIST_REFUSES,))
+    if ended_at is not None:
+        term = Term("the lock lists the key no longer", ended_at, "programming key that came back", Mark.DOC)
+        return Exposure(ExposureKind.PROVEN_END, ended_at, (term,), _ALWAYS)
     latest = latest or LatestOpenings(key, settings)
+    if key.kind is KeyKind.NORMAL:
+        opening = _listed_and_limited_apart(key, opening)
     ends = [latest.of(index, lock) for index, opens in enumerate(opening) if opens]
     scheduled = latest.has_schedules and any(
         opens and record.program.schedule is not None
@@ -107,6 +114,17 @@ def expose(
         return found
     term = Term("still allowed by", allowed_by, "grants", Mark.OWN)
     return Exposure(ExposureKind.STILL_ALLOWED, found.at, (term, *found.terms), found.assumptions)
+
+
+def _listed_and_limited_apart(key: KeyOnRecord, opening: Sequence[bool]) -> Sequence[bool]:
+    """Combine what locks list and what is in the key: they travel apart.
+
+    A lock that any possible program lists may let the key in with the limits of any other. Only the empty program has none
+    to let it in with: the key is never valid.
+    """
+    if not any(opening):
+        return opening
+    return [record.program != EMPTY_PROGRAM for record in key.programs]
 
 
 @dataclass(frozen=True, slots=True)

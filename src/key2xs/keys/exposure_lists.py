@@ -1,6 +1,6 @@
 """Exposure over many keys, read from the stored answers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from key2xs.core.database import Connection
@@ -10,6 +10,7 @@ from key2xs.core.sql import load_queries
 from .exposure_totals import OpenPair
 from .exposure_types import ExposureKind
 from .openers import stored_end
+from .types import StoredKey
 
 _SQL = load_queries("key2xs.keys", "queries_exposure.sql")
 
@@ -39,6 +40,24 @@ async def ended_pairs(
         )
         for row in rows
     ]
+
+
+async def worst_keys_first(
+    tx: Connection, keys: Iterable[StoredKey], *, cylinders: Collection[CylinderId] | None = None
+) -> list[StoredKey]:
+    """Return keys by what is stored of them: without bound first, then the latest end, then by stamp."""
+    by_id = {key.id: key for key in keys}
+    at = None if cylinders is None else list(cylinders)
+    worst = {row["key_id"]: row for row in await tx.fetch(_SQL["worst_of_keys"], list(by_id), at)}
+
+    def place(key: StoredKey) -> tuple[int, float, str]:
+        row = worst.get(key.id)
+        if row is None:
+            return (2, 0.0, key.stamp)
+        until = stored_end(row["until"]) if row["until"] is not None else None
+        return (0 if row["endless"] else 1, -until.timestamp() if until is not None else 0.0, key.stamp)
+
+    return sorted(by_id.values(), key=place)
 
 
 async def keys_at(tx: Connection, cylinders: Collection[CylinderId], at: datetime) -> list[KeyId]:

@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from key2xs.core.tri import NO
+
 from .exposure import LatestOpenings, expose
 from .exposure_types import (
     DEFAULT_SETTINGS,
+    KINDS_WITH_CLOCK,
     Exposure,
     ExposureSettings,
     KeyOnRecord,
@@ -59,6 +62,7 @@ class ExposureMap:
         self._bit: dict[str, int] = {}
         self._by_right: dict[str, int] = {}
         self._by_class: dict[LockClass, int] = {}
+        self._by_class_for_clocks: dict[LockClass, int] = {}
         self._hidden = 0
         for index, lock in enumerate(locks):
             bit = 1 << index
@@ -66,6 +70,8 @@ class ExposureMap:
             self._bit[lock.vendor_lock] = bit
             group = lock_class(lock)
             self._by_class[group] = self._by_class.get(group, 0) | bit
+            alike = LockClass(NO, NO, group.online_required)
+            self._by_class_for_clocks[alike] = self._by_class_for_clocks.get(alike, 0) | bit
             if lock.hidden_rights:
                 self._hidden |= bit
             for right in lock.rights:
@@ -84,17 +90,23 @@ class ExposureMap:
         """
         groups: list[ExposureGroup] = []
         latest = LatestOpenings(key, self.settings)
+        # A key that judges time by its own clock does so at every lock.
+        classes = self._by_class_for_clocks if key.kind in KINDS_WITH_CLOCK else self._by_class
+        parts = list(self._parts((1 << len(self._names)) - 1, key, allowed or {}))
         for opening, region in self._regions(key, also):
-            for group, members in self._by_class.items():
+            for group, members in classes.items():
                 if not (mask := region & members):
                     continue
-                for part, block_list_at, grant in self._parts(mask, key, allowed or {}):
+                for labelled, block_list_at, ended_at, grant in parts:
+                    if not (part := mask & labelled):
+                        continue
                     exposure = expose(
                         key,
                         opening,
                         group,
                         settings=self.settings,
                         block_list_at=block_list_at,
+                        ended_at=ended_at,
                         allowed_by=grant,
                         latest=latest,
                     )
@@ -110,6 +122,7 @@ class ExposureMap:
             self._class_of(bit),
             settings=self.settings,
             block_list_at=key.block_list_reached.get(lock),
+            ended_at=self._ended(key).get(lock),
             allowed_by=allowed_by,
         )
 
@@ -118,10 +131,12 @@ class ExposureMap:
         return works_until(key, self._opening(key, self._bit[lock]), settings=self.settings)
 
     def opens(self, key: KeyOnRecord) -> frozenset[str]:
-        """Return every lock that a possible program of the key opens, limits aside."""
+        """Return every lock that a possible program of the key opens, limits aside, and that was not proven ended."""
         mask = 0
         for opened in self._masks(key):
             mask |= opened
+        for lock in self._ended(key):
+            mask &= ~self._bit.get(lock, 0)
         return frozenset(self._names[index] for index in _bits(mask))
 
     def locks_of(self, rights: frozenset[str]) -> frozenset[str]:
@@ -167,14 +182,25 @@ class ExposureMap:
 
     def _parts(
         self, mask: int, key: KeyOnRecord, allowed: Mapping[str, str]
-    ) -> Iterator[tuple[int, datetime | None, str | None]]:
-        """Cut a set of locks by when the block list reached them and by the grant that allows them."""
-        if not key.block_list_reached and not allowed:
-            yield mask, None, None
+    ) -> Iterator[tuple[int, datetime | None, datetime | None, str | None]]:
+        """Cut a set of locks by when the block list reached them, when they ended and the grant that allows them."""
+        if not key.block_list_reached and not key.ended_at and not allowed:
+            yield mask, None, None, None
             return
         for reached, instant in self._labelled(mask, key.block_list_reached):
-            for part, grant in self._labelled(reached, allowed):
-                yield part, instant, grant
+            for off, ended in self._labelled(reached, self._ended(key)):
+                for part, grant in self._labelled(off, allowed):
+                    yield part, instant, ended, grant
+
+    def _ended(self, key: KeyOnRecord) -> Mapping[str, datetime]:
+        """Return the locks that let the key in no longer, less those that a program written since then lists again."""
+        if not key.ended_at:
+            return key.ended_at
+        again = 0
+        for record in key.programs:
+            if record.written_at >= key.as_of:
+                again |= self._locks_of(record.program.rights)
+        return {lock: at for lock, at in key.ended_at.items() if not self._bit.get(lock, 0) & again}
 
     def _labelled(self, mask: int, labels: Mapping[str, _Label]) -> Iterator[tuple[int, _Label | None]]:
         if not labels:

@@ -33,10 +33,10 @@ __all__ = [
 ]
 
 KINDS_WITH_COUNTDOWN: Final = frozenset(
-    {KeyKind.PHONE, KeyKind.FOB, KeyKind.DYNAMIC, KeyKind.CONNECT}
+    {KeyKind.PHONE, KeyKind.FOB, KeyKind.DYNAMIC, KeyKind.CONNECT, KeyKind.NORMAL}
 )  # iLOQ Public API v2: not for metal keys; CLIQ: revalidation
 KINDS_WITH_CLOCK: Final = frozenset(
-    {KeyKind.DYNAMIC, KeyKind.CONNECT}
+    {KeyKind.DYNAMIC, KeyKind.CONNECT, KeyKind.NORMAL}
 )  # the key judges its own time limits by its own clock, whatever the lock is
 _DAY: Final = timedelta(days=1)
 
@@ -137,6 +137,8 @@ class KeyOnRecord:
         last_update_at: the last contact at which the key was updated, as the vendor said at `as_of`; None = it did not.
         offline_updates: what updaters may do for the key without the server, as the vendor said at `as_of`.
         last_contact_at: a contact that is known to have happened (only makes `works_until` later).
+        ended_at: locks that let the key in no longer whatever is in it, by proof, and since when, as read at `as_of`; a
+            program written since then may let it in again.
         block_list_reached: locks that are known to hold a block list with this key, and since when.
         blocked_at: the block list with this key was ordered; gives no bound.
     """
@@ -152,6 +154,7 @@ class KeyOnRecord:
     last_update_at: datetime | None = None
     offline_updates: OfflineUpdates = NO_OFFLINE_UPDATES
     last_contact_at: datetime | None = None
+    ended_at: Mapping[str, datetime] = field(default_factory=dict)
     block_list_reached: Mapping[str, datetime] = field(default_factory=dict)
     blocked_at: datetime | None = None
 

@@ -53,6 +53,8 @@ class Walk:
     metres: int
     unplaced: int
     """Stops without coordinates, at the end."""
+    left_out: int = 0
+    """Places that are too many for one walk."""
 
 
 def plan_walk(stops: Sequence[Stop]) -> Walk:

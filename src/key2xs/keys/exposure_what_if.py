@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from .exposure_types import KeyOnRecord
-from .port import ProgrammingState
+from .port import KeyKind, ProgrammingState
 from .program import EMPTY_PROGRAM, ProgramOnDevice, ProgramState
 
 __all__ = ["if_ordered_empty", "if_updated", "if_visited"]
@@ -20,6 +20,8 @@ def if_updated(record: KeyOnRecord, at: datetime) -> KeyOnRecord:
     last = record.programs[-1] if record.programs else None
     if last is None or last.state is ProgramState.PROVEN or last.ordered_at is None:
         return record
+    if record.kind is KeyKind.NORMAL and not last.program.opens_nothing:
+        return record  # its limits change, and not what locks list
     return replace(
         record,
         programs=(replace(last, state=ProgramState.PROVEN, fetched_at=at, proven_at=at),),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from key2xs.core.database import Connection
+from key2xs.core.haste import hurry
 from key2xs.core.ids import KeyId, KeySystemId, PersonId
 from key2xs.core.sql import load_queries
 
@@ -57,13 +58,14 @@ class Kill:
         await self._narrow(tx, await self._registry.get_key(tx, key_id), at)
 
     async def _narrow(self, tx: Connection, key: StoredKey, at: datetime) -> None:
+        hurry()
         target = await self._targets.ensure(tx, key, at)
         system = self._systems.get(key.system_id)
         if system is not None:
             wanted = await self._planner.plan(
                 tx,
                 key,
-                system.port.capabilities(key.kind),
+                system.port.capabilities,
                 offline_expires_after=system.offline_expires_after,
                 deliver_ahead=system.deliver_ahead,
                 at=at,

@@ -1,6 +1,7 @@
 """From the log to the targets: which keys must be looked at again."""
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from key2xs.core.database import Connection
@@ -20,6 +21,7 @@ class TargetMarker:
 
     name = "targets"
     idle = False
+    passes_over: Final = ("keys:opening",)
 
     def __init__(self, registry: Registry, targets: Targets) -> None:
         """Make targets with `targets` for keys seen for the first time."""
@@ -46,6 +48,9 @@ class TargetMarker:
         for row in await tx.fetch(_SQL["keys_to_mark"], sorted(persons), at):
             # Each key by what was said of it or its holder: what comes new for one must not overtake with another's stop.
             keys[row["id"]] = min(keys.get(row["id"], WorkLane.GRANT), persons[row["person_id"]])
+        for row in await tx.fetch(_SQL["keys_beside"], sorted(keys), at):
+            # What finds no room on one key goes onto another one of the same holder: they are planned together.
+            keys.setdefault(row["id"], WorkLane.GRANT)
         self.idle = not keys
         for key_id, lane in sorted(keys.items()):
             key = await self._registry.get_key(tx, KeyId(key_id))

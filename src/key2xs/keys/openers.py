@@ -1,20 +1,19 @@
 """Who may open what: the projection that answers at once, kept beside every change of what may be on a key."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
 
-from key2xs.core.database import Connection
+from key2xs.core.database import Connection, the_row
 from key2xs.core.ids import CylinderId, GrantId, KeySystemId, PersonId
 from key2xs.core.sql import load_queries
 from key2xs.grants.reads import get_lease
 from key2xs.ledger import Entry, Lane, Ledger
 
 from .adoption.standing import Standing
-from .custody import Custody
 from .exposure_map import ExposureMap
 from .exposure_types import (
     DEFAULT_SETTINGS,
@@ -27,10 +26,13 @@ from .exposure_types import (
 )
 from .exposure_what_if import if_ordered_empty
 from .port import ProgrammingState
+from .program import ProgramOnDevice
 from .registry import lock_of
+from .reopening.reads import broken_of
+from .reopening.rules import Broken, Cause, reopened
 from .targets import Targets
-from .types import MayOpen, StoredKey
-from .wire import offline_updates_of
+from .types import MayOpen, StoredKey, Target
+from .wire import ended_at_of, offline_updates_of
 
 _SQL = load_queries("key2xs.keys")
 _VISITS = load_queries("key2xs.keys", "queries_visits.sql")
@@ -73,6 +75,37 @@ class KeyExposure:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownKey:
+    """All that is known of one key, read once: its record, the grants that allow it, findings, and its system's locks."""
+
+    key: StoredKey
+    person_id: PersonId | None
+    record: KeyOnRecord
+    allowed: Mapping[str, str]
+    broken: tuple[Broken, ...]
+    places: ExposureMap
+    cylinders: Mapping[str, CylinderId]
+
+    def answer(self, what_if: Callable[[KeyOnRecord], KeyOnRecord] | None = None) -> KeyExposure:
+        """Answer for every cylinder that a program possibly on the key opens; with `what_if`, as if that had happened."""
+        record = self.record if what_if is None else what_if(self.record)
+        broken = [each for each in self.broken if not each.is_over(record)]
+        pairs = [
+            Pair(
+                self.cylinders.get(lock),
+                lock,
+                reopened(group.exposure, lock, broken),
+                self.places.works_until(record, lock),
+                GrantId(UUID(self.allowed[lock])) if lock in self.allowed else None,
+            )
+            for group in self.places.of_key(record, allowed=self.allowed, also=_opened_against_proof(broken))
+            for lock in group.locks
+        ]
+        pairs.sort(key=lambda pair: pair.lock)
+        return KeyExposure(self.key, self.person_id, record.as_of, tuple(pairs))
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     person_id: PersonId | None
     grant_id: GrantId | None
@@ -87,19 +120,30 @@ class _Row:
 class Openers:
     """Keeps and reads the projection."""
 
-    def __init__(
-        self, ledger: Ledger, targets: Targets, custody: Custody, settings: Mapping[str, ExposureSettings]
-    ) -> None:
+    def __init__(self, ledger: Ledger, targets: Targets, settings: Mapping[str, ExposureSettings]) -> None:
         """`settings` by the name of the key system."""
-        self._ledger, self._targets, self._custody, self._settings = ledger, targets, custody, settings
+        self._ledger, self._targets, self._settings = ledger, targets, settings
         self._standing = Standing(ledger)
         self._maps: dict[tuple[KeySystemId, int], tuple[ExposureMap, dict[str, CylinderId]]] = {}
 
-    async def refresh(self, tx: Connection, key: StoredKey, at: datetime) -> bool:
-        """Bring the rows of one key in line with what may be on it; False when they were."""
-        answer = await self.exposure_of(tx, key, at)
+    async def refresh(
+        self,
+        tx: Connection,
+        key: StoredKey,
+        at: datetime,
+        *,
+        target: Target | None = None,
+        programs: Sequence[ProgramOnDevice] | None = None,
+    ) -> bool:
+        """Bring the rows of one key in line with what may be on it; False when they were.
+
+        Whoever has the target and the programs in hand, as they are in this transaction, spares reading them again.
+        """
+        about = await the_row(tx, _SQL["about_openers"], key.id, key.system_id, at)
+        answer = (await self._known(tx, key, about, target, programs)).answer()
         wanted = await self._rows(tx, answer)
-        current = {row["cylinder_id"]: row for row in await tx.fetch(_SQL["openers_of_key"], key.id)}
+        rows = await tx.fetch(_SQL["openers_of_key"], key.id) if about["answered"] else []
+        current = {row["cylinder_id"]: row for row in rows}
         gone = [c for c, row in current.items() if c not in wanted or _stored(row) != wanted[c]]
         new = {c: row for c, row in wanted.items() if c not in current or _stored(current[c]) != row}
         if not gone and not new:
@@ -141,39 +185,41 @@ class Openers:
         at: datetime,
         *,
         as_if_revoked: bool = False,
-        what_if: Callable[[KeyOnRecord], KeyOnRecord] | None = None,
+        also_broken: Sequence[Broken] = (),
     ) -> KeyExposure:
         """Answer for every cylinder that a program possibly on the key opens.
 
         `as_if_revoked` answers as if all grants ended at `at` and the vendor took the order for the empty program
-        at once: how fast could the key be revoked? `what_if` changes what is known, to ask what would help.
+        at once: how fast could the key be revoked? What rests on an assumption that a finding broke counts as
+        no bound; `also_broken` are findings that are not stored yet.
         """
-        places, cylinders = await self._map(tx, key.system_id)
-        record, allowed = await self._record(tx, key)
+        known = await self.known_of(tx, key, at)
         if as_if_revoked:
-            record, allowed = if_ordered_empty(record, at), {}
-        if what_if is not None:
-            record = what_if(record)
-        pairs = []
-        for group in places.of_key(record, allowed=allowed):
-            pairs += [
-                Pair(
-                    cylinders.get(lock),
-                    lock,
-                    group.exposure,
-                    places.works_until(record, lock),
-                    GrantId(UUID(allowed[lock])) if lock in allowed else None,
-                )
-                for lock in group.locks
-            ]
-        holder = await self._custody.holder_at(tx, key.id, at)
-        return KeyExposure(key, holder, record.as_of, tuple(sorted(pairs, key=lambda pair: pair.lock)))
+            known = replace(known, record=if_ordered_empty(known.record, at), allowed={})
+        return replace(known, broken=(*known.broken, *also_broken)).answer()
 
-    async def locks_of(self, tx: Connection, key: StoredKey) -> frozenset[str]:
+    async def known_of(self, tx: Connection, key: StoredKey, at: datetime) -> KnownKey:
+        """Return all that is known of a key now; answers out of it cost no further reading."""
+        about = await the_row(tx, _SQL["about_openers"], key.id, key.system_id, at)
+        return await self._known(tx, key, about, None, None)
+
+    async def _known(
+        self,
+        tx: Connection,
+        key: StoredKey,
+        about: asyncpg.Record,
+        target: Target | None,
+        programs: Sequence[ProgramOnDevice] | None,
+    ) -> KnownKey:
+        places, cylinders = await self._map(tx, key.system_id, about["version"])
+        record, allowed = await self._record(tx, key, about["read_at"], target, programs)
+        broken = await broken_of(tx, key.system_id, key.id)
+        return KnownKey(key, about["holder"], record, allowed, broken, places, cylinders)
+
+    async def locks_of(self, tx: Connection, key: StoredKey, at: datetime) -> frozenset[str]:
         """Return every lock that a program possibly in the key opens, limits aside."""
-        places, _ = await self._map(tx, key.system_id)
-        record, _ = await self._record(tx, key)
-        return places.opens(record)
+        known = await self.known_of(tx, key, at)
+        return known.places.opens(known.record)
 
     async def may_open(self, tx: Connection, cylinder_id: CylinderId, at: datetime) -> list[MayOpen]:
         """Return the keys that could open a cylinder at an instant, as known now."""
@@ -196,7 +242,8 @@ class Openers:
 
     async def _rows(self, tx: Connection, answer: KeyExposure) -> dict[CylinderId, _Row]:
         rows: dict[CylinderId, _Row] = {}
-        kept = await self._kept_locks(tx, answer.key) if answer.pairs else frozenset()
+        is_mapped = any(pair.cylinder_id is not None for pair in answer.pairs)
+        kept = await self._kept_locks(tx, answer.key) if is_mapped else frozenset()
         for pair in answer.pairs:
             if pair.cylinder_id is None:
                 continue
@@ -215,14 +262,21 @@ class Openers:
     async def _kept_locks(self, tx: Connection, key: StoredKey) -> frozenset[str]:
         if key.adopted_at is None or not (kept := (await self._standing.kept_of(tx, key.id)).rights):
             return frozenset()
-        places, _ = await self._map(tx, key.system_id)
+        version = await tx.fetchval(_SQL["locks_version"], key.system_id)
+        places, _ = await self._map(tx, key.system_id, version)
         return places.locks_of(kept)
 
-    async def _record(self, tx: Connection, key: StoredKey) -> tuple[KeyOnRecord, dict[str, str]]:
-        target = await self._targets.find(tx, key.id)
-        programs = possible_programs(await self._targets.programs(tx, key.id))
+    async def _record(
+        self,
+        tx: Connection,
+        key: StoredKey,
+        read_at: datetime | None,
+        target: Target | None,
+        noted: Sequence[ProgramOnDevice] | None,
+    ) -> tuple[KeyOnRecord, dict[str, str]]:
+        target = target or await self._targets.find(tx, key.id)
+        programs = possible_programs(noted if noted is not None else await self._targets.programs(tx, key.id))
         reading = (target.reading if target else None) or {}
-        read_at = await tx.fetchval(_SQL["read_at"], target.id) if target else None
         allowed: dict[str, str] = {}
         if target is not None and target.grants and not target.block:
             rows = await tx.fetch(_SQL["locks_of_grants"], key.system_id, list(target.grants))
@@ -243,14 +297,17 @@ class Openers:
                 hidden_rights=not reading.get("outside_visible", True),
                 blocked_at=key.blocked_at,
                 block_list_reached=reached,
+                ended_at=ended_at_of(reading.get("ended_at")),  # type: ignore[arg-type]
                 last_update_at=datetime.fromisoformat(updated_at) if isinstance(updated_at, str) else None,
                 offline_updates=offline_updates_of(reading.get("offline_updates")),  # type: ignore[arg-type]
             ),
             allowed,
         )
 
-    async def _map(self, tx: Connection, system_id: KeySystemId) -> tuple[ExposureMap, dict[str, CylinderId]]:
-        version = await tx.fetchval(_SQL["locks_version"], system_id) or 0
+    async def _map(
+        self, tx: Connection, system_id: KeySystemId, version: int | None
+    ) -> tuple[ExposureMap, dict[str, CylinderId]]:
+        version = version or 0
         found = self._maps.get((system_id, version))
         if found is None:
             rows = await tx.fetch(_SQL["locks_of_system"], system_id)
@@ -281,6 +338,11 @@ def _stored(row: asyncpg.Record) -> _Row:
         stored_end(row["exposed_until"]) or FOR_EVER,
         (stored_end(row["works_until"]) or FOR_EVER) if row["works_until"] is not None else None,
     )
+
+
+def _opened_against_proof(broken: Sequence[Broken]) -> list[str]:
+    """Return locks that the key opened although nothing that was known to be in it opens them."""
+    return [each.lock for each in broken if each.cause is Cause.OPENING and each.lock is not None]
 
 
 def _sure_until(works: WorksUntil, as_of: datetime | None) -> datetime | None:

@@ -1,13 +1,13 @@
 """From the grants of a key's holder to the program the key should have."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from key2xs.core.database import Connection
+from key2xs.core.database import Connection, the_row
 from key2xs.core.ids import CylinderId, GrantId, KeySystemId, PersonId, ZoneId
 from key2xs.core.sql import load_queries
 from key2xs.grants.reads import HeldGrant, grants_of_holder
@@ -17,12 +17,14 @@ from .adoption.kept import CARRIES_STANDING, Kept, together
 from .adoption.standing import Standing
 from .carry import Covers, GrantToCarry, KeyLimits
 from .compile.compiler import Compiled, KeyNow, WantedGrant, compile_keys
-from .compile.ways_out import OtherKey, WayOut, ways_of_key
-from .custody import Custody
+from .compile.limits import iloq_slots
+from .compile.ways_out import OtherKey, Way, WayOut, ways_of_key
 from .port import KeyCapabilities, KeyKind, KeyReading
 from .program import EMPTY_PROGRAM, Program
 from .registry import key_of, right_of
+from .sharing import finds_no_room, share_out
 from .types import StoredKey
+from .wire import program_of
 
 _SQL = load_queries("key2xs.keys")
 _DESK = load_queries("key2xs.keys", "queries_desk.sql")
@@ -32,9 +34,14 @@ NO_LOCK = "no_lock_known"
 NOT_WRITABLE = "key_not_writable"
 EMERGENCY_KEY = "emergency_key"
 REPORTED = "reported"
+ON_OTHER_KEY = "on_another_key"
 
 _OF_THE_KEY = frozenset({CARRIES_STANDING, EMERGENCY_KEY, NOT_WRITABLE, REPORTED})  # another key may do
 _WAYS = "ways_out"
+
+OfKind: TypeAlias = Callable[[KeyKind], KeyCapabilities]
+Make: TypeAlias = tuple[str, int | None]  # of a lock: its family and firmware
+
 _BY_AIR = frozenset({KeyKind.PHONE, KeyKind.CONNECT})
 
 
@@ -67,7 +74,6 @@ class Planner:
 
     def __init__(
         self,
-        custody: Custody,
         standing: Standing,
         zone: ZoneInfo,
         *,
@@ -78,7 +84,7 @@ class Planner:
         A key that carries only lock boxes ends `lock_box_allowance` after its grants (S3): it may be out of reach when
         the window ends and personal locks are still on.
         """
-        self._custody, self._zone, self._allowance = custody, zone, lock_box_allowance
+        self._zone, self._allowance = zone, lock_box_allowance
         self._standing = standing
         self._catalogues: dict[KeySystemId, tuple[int, Covers]] = {}
 
@@ -86,7 +92,7 @@ class Planner:
         self,
         tx: Connection,
         key: StoredKey,
-        capabilities: KeyCapabilities,
+        of_kind: OfKind,
         *,
         offline_expires_after: timedelta,
         deliver_ahead: timedelta,
@@ -95,16 +101,31 @@ class Planner:
     ) -> Wanted:
         """Plan one key. A key that is blocked or deleted gets the empty program, one without holder what it keeps.
 
-        `also_enforced` plans as if these zones were enforced: what would switching them change?
+        `of_kind` says what keys of a kind can do, of this one and of others that its holder has. `also_enforced` plans as if these zones were enforced: what would switching them change?
         """
-        holder = await self._custody.holder_at(tx, key.id, at)
+        about = await the_row(tx, _SQL["about_plan"], key.id, at)
+        holder: PersonId | None = about["holder"]
         if key.blocked_at is not None or key.deleted:
             return Wanted(EMPTY_PROGRAM, (), {}, None, holder)
-        kept = await self._standing.now(tx, key, at, also=also_enforced)
+        keeps = EMPTY_PROGRAM
+        if key.adopted_at is not None and about["kept"] is not None:
+            keeps = program_of(about["kept"])
+        kept = Kept(keeps, {})
+        if not keeps.opens_nothing:
+            kept = await self._standing.now(tx, key, at, also=also_enforced)
         if holder is None:
             return await self._only_kept(tx, key, kept, {}, None, holder)
         wanted = await self._for_holder(
-            tx, key, capabilities, kept, holder, offline_expires_after, deliver_ahead, at, also_enforced
+            tx,
+            key,
+            of_kind,
+            kept,
+            holder,
+            about["told_at"],
+            offline_expires_after,
+            deliver_ahead,
+            at,
+            also_enforced,
         )
         return replace(wanted, cannot=await self._with_ways(tx, key, holder, wanted.cannot, at))
 
@@ -112,14 +133,16 @@ class Planner:
         self,
         tx: Connection,
         key: StoredKey,
-        capabilities: KeyCapabilities,
+        of_kind: OfKind,
         kept: Kept,
         holder: PersonId,
+        told_at: datetime | None,
         offline_expires_after: timedelta,
         deliver_ahead: timedelta,
         at: datetime,
         also_enforced: Collection[ZoneId],
     ) -> Wanted:
+        capabilities = of_kind(key.kind)
         # A start that lies ahead would hold up what the key keeps until then.
         ahead = deliver_ahead if kept.program.opens_nothing else timedelta(0)
         grants = await grants_of_holder(tx, holder, at, at + ahead)
@@ -130,13 +153,12 @@ class Planner:
                 str(grant.id): {"why": EMERGENCY_KEY, "locks": []} for grant in grants if not grant.emergency
             }
             grants = [grant for grant in grants if grant.emergency]
-        told_at = await tx.fetchval(_DESK["told_at"], key.id)
         if told_at is not None:
             # What is on it ends by the stop that the report asked for (S3 to S5); nothing new is put on it meanwhile.
             new = {grant.id for grant in grants if not grant.held and grant.basis_at > told_at}
             others |= {str(grant): {"why": REPORTED, "locks": []} for grant in new}
             grants = [grant for grant in grants if grant.id not in new]
-        locks, cannot, boxes = await self._locks(tx, key.system_id, grants, at, also_enforced)
+        locks, cannot, boxes, made = await self._locks(tx, key.system_id, grants, at, also_enforced)
         cannot |= others
         if not capabilities.can_write:
             why = {str(g.id): {"why": NOT_WRITABLE, "locks": sorted(locks.get(g.id, ()))} for g in grants}
@@ -148,16 +170,27 @@ class Planner:
         ]
         if kept.program.opens_nothing and {GrantId(UUID(each.grant)) for each in asked} <= boxes:
             asked = [replace(each, ends_at=each.ends_at + self._allowance) for each in asked]
-        limits = _limits(capabilities, self._zone, offline_expires_after, ahead)
+        makes = [made[lock] for each in asked for lock in each.locks]
+        limits = _limits(capabilities, self._zone, offline_expires_after, ahead, makes)
         name = str(key.id)
+        covers = await self._covers(tx, key.system_id) if asked else Covers(())
         compiled = compile_keys(
             [KeyNow(name, key.stamp, limits)],
             [WantedGrant(each, frozenset({name})) for each in asked],
-            await self._covers(tx, key.system_id),
+            covers,
             at=at,
         )
+        if finds_no_room(compiled) and kept.program.opens_nothing and _is_ordinary(key) and told_at is None:
+            keys = await self._keys_of(
+                tx, key, holder, of_kind, offline_expires_after, ahead, at, also_enforced, makes
+            )
+            compiled = share_out(keys, asked, covers, at=at) or compiled
+            cannot |= _elsewhere(compiled, name, keys)
         plan = compiled.plans[name]
         wanted = replace(_wanted(compiled, name, grants, cannot, holder), kept=kept)
+        if len(compiled.plans) > 1:
+            again = (each.plan_again_at for each in compiled.plans.values())
+            wanted = replace(wanted, plan_again_at=min((i for i in again if i is not None), default=None))
         if kept.program.opens_nothing:
             return wanted
         both = together(kept.program, plan.program, over_the_air=capabilities.updates_over_the_air)
@@ -208,12 +241,48 @@ class Planner:
         found = {}
         for grant, why in cannot.items():
             ways: list[WayOut] = list(why.get(_WAYS, ()))
+            if why["why"] == ON_OTHER_KEY:
+                found[grant] = why
+                continue
             if why["why"] in _OF_THE_KEY:
                 ways += ways_of_key(grant, others)
             elif why["why"] != NOT_ENFORCED:
                 ways += [way for way in ways_of_key(grant, others) if way.key is not None]
             ways.sort(key=lambda way: way.cost)
             found[grant] = why | {_WAYS: [way.as_json() for way in ways]}
+        return found
+
+    async def _keys_of(
+        self,
+        tx: Connection,
+        key: StoredKey,
+        holder: PersonId,
+        of_kind: OfKind,
+        offline_expires_after: timedelta,
+        ahead: timedelta,
+        at: datetime,
+        also: Collection[ZoneId],
+        makes: Sequence[Make],
+    ) -> list[KeyNow]:
+        """Return the holder's keys of the system that carry what he may open, this one among them, as they are."""
+        found = []
+        for row in await tx.fetch(_SQL["keys_of_person"], holder, at):
+            each, can = key_of(row), of_kind(KeyKind(row["kind"]))
+            if each.system_id != key.system_id or not _is_ordinary(each) or not can.can_write:
+                continue
+            kept = await self._standing.now(tx, each, at, also=also)
+            if not kept.program.opens_nothing or await tx.fetchval(_DESK["told_at"], each.id) is not None:
+                continue
+            target = await tx.fetchrow(_SQL["find_target"], each.id)
+            found.append(
+                KeyNow(
+                    str(each.id),
+                    each.stamp,
+                    _limits(can, self._zone, offline_expires_after, ahead, makes),
+                    program_of(target["desired"]) if target is not None else None,
+                    can.updates_over_the_air,
+                )
+            )
         return found
 
     @staticmethod
@@ -245,17 +314,19 @@ class Planner:
         grants: Sequence[HeldGrant],
         at: datetime,
         also: Collection[ZoneId] = (),
-    ) -> tuple[dict[GrantId, frozenset[str]], dict[str, dict[str, Any]], frozenset[GrantId]]:
+    ) -> tuple[dict[GrantId, frozenset[str]], dict[str, dict[str, Any]], frozenset[GrantId], dict[str, Make]]:
         """Return each grant's locks in this system, leaving out zones that are not enforced yet.
 
-        Last come the grants that run for lock boxes only and are not held already: a hold is prolonged by itself.
+        Then the grants that run for lock boxes only and are not held already: a hold is prolonged by itself. Last, by lock,
+        its make.
         """
+        if not grants:
+            return {}, {}, frozenset(), {}
         wanted = sorted({c for grant in grants for c in grant.cylinders})
         facts = await cylinder_facts(tx, wanted, at=at)
-        by_cylinder: dict[CylinderId, str] = {
-            row["cylinder_id"]: row["external_id"]
-            for row in await tx.fetch(_SQL["locks_of_cylinders"], system_id, wanted)
-        }
+        rows = await tx.fetch(_SQL["locks_of_cylinders"], system_id, wanted)
+        by_cylinder: dict[CylinderId, str] = {row["cylinder_id"]: row["external_id"] for row in rows}
+        made: dict[str, Make] = {row["external_id"]: (row["family"] or "", row["firmware"]) for row in rows}
         locks: dict[GrantId, frozenset[str]] = {}
         cannot: dict[str, dict[str, Any]] = {}
         for grant in grants:
@@ -275,21 +346,27 @@ class Planner:
             if not grant.held
             and all(c in facts and facts[c].safety_role == "lock_box" for c in grant.cylinders)
         )
-        return locks, cannot, boxes
+        return locks, cannot, boxes, made
 
 
 def _limits(
-    capabilities: KeyCapabilities, zone: ZoneInfo, offline_expires_after: timedelta, deliver_ahead: timedelta
+    capabilities: KeyCapabilities,
+    zone: ZoneInfo,
+    offline_expires_after: timedelta,
+    deliver_ahead: timedelta,
+    makes: Iterable[Make],
 ) -> KeyLimits:
+    slots = capabilities.program_slots
     longest, shortest = capabilities.max_offline_expiry, capabilities.min_offline_expiry
     wanted = max(offline_expires_after, shortest) if shortest is not None else offline_expires_after
     return KeyLimits(
         grid=capabilities.grid,
         zone=ZoneInfo(capabilities.time_zone) if capabilities.time_zone else zone,
-        free_slots=capabilities.program_slots,
+        free_slots=min(slots, iloq_slots(makes)) if capabilities.slots_by_lock else slots,
         max_rights=capabilities.max_rights,
         offline_expires_after=min(wanted, longest) if longest is not None else None,
         deliver_ahead=deliver_ahead,
+        one_by_one=capabilities.rights_by_visits,
     )
 
 
@@ -313,6 +390,28 @@ def _wanted(
         holder=holder,
         stale=tuple(sorted({g.unit for g in grants if g.stale})),
     )
+
+
+def _is_ordinary(key: StoredKey) -> bool:
+    return not (key.emergency or key.deleted or key.blocked_at or key.adopted_at is None)
+
+
+def _elsewhere(compiled: Compiled, name: str, keys: Sequence[KeyNow]) -> dict[str, dict[str, Any]]:
+    """Say of each grant that another of the keys carries which one that is."""
+    known = {key.key: key for key in keys}
+    return {
+        grant: {
+            "why": ON_OTHER_KEY,
+            "locks": [],
+            _WAYS: [
+                WayOut(
+                    Way.OTHER_KEY, 0 if known[other].by_air else 1, key=other, stamp=known[other].stamp
+                ).as_json()
+            ],
+        }
+        for grant, other in compiled.carried.items()
+        if other != name
+    }
 
 
 def _own_end(kept: Kept) -> datetime | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BaseChanged",
+    "ClockSet",
     "EventPage",
     "Inventory",
     "KeyCapabilities",
@@ -39,6 +40,7 @@ __all__ = [
     "LockEvent",
     "LockEventOutcome",
     "MemoryReading",
+    "MemoryWiped",
     "ProgrammingState",
     "SessionStore",
     "StoredSession",
@@ -101,7 +103,8 @@ class VendorLock:
     """A lock with what decides its exposure. Whatever the vendor does not say is *unknown*.
 
     `hidden_rights`: the vendor hints at rights on this lock that we cannot see. `programmed`: the rights that the lock
-    itself holds, as last programmed; None where the vendor does not tell them from its plan.
+    itself holds, as last programmed; `planned`: those it is to hold; None where the vendor does not tell the two apart.
+    `family` and `firmware`: what the vendor calls its make, and the number of its software; they may limit what a key holds.
     """
 
     vendor_lock: str
@@ -114,6 +117,9 @@ class VendorLock:
     is_networked: Tri = "unknown"
     hidden_rights: bool = False
     programmed: frozenset[str] | None = None
+    planned: frozenset[str] | None = None
+    family: str | None = None
+    firmware: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,11 @@ class KeyReading:
         blocked_with_access: blocked by the vendor's word, while cylinders remain that were not told yet.
         last_update_at: the last contact at which the key was updated, by the vendor's word; None = it does not say.
         offline_updates: what updaters may do for the key without the vendor's server.
+        to_visit: locks whose own list says otherwise than planned, or may: a programming key has to be brought there.
+        unplaced: those of them that no programming key has on its round.
+        on_round: by lock, the programming keys that have a visit which brings it what is planned.
+        ended_at: locks that let the key in no longer, by proof and whatever program is in it, and since when. A lock is
+            not in it while anything on its way could let the key in again.
         opaque: vendor slots that a write has to repeat unchanged; only the connector understands them.
     """
 
@@ -175,7 +186,16 @@ class KeyReading:
     blocked_with_access: bool = False
     last_update_at: datetime | None = None
     offline_updates: OfflineUpdates = NO_OFFLINE_UPDATES
+    to_visit: frozenset[str] = frozenset()
+    unplaced: frozenset[str] = frozenset()
+    on_round: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    ended_at: Mapping[str, datetime] = field(default_factory=dict)
     opaque: Mapping[str, object] = field(default_factory=dict)
+
+    def without_visit(self, given_up: Collection[str] = ()) -> frozenset[str]:
+        """Return the locks that nobody visits, where the programming keys in `given_up` do not come back."""
+        lost = {lock for lock, names in self.on_round.items() if names <= frozenset(given_up)}
+        return self.unplaced | lost
 
 
 class BaseChanged(Refused):
@@ -194,13 +214,17 @@ class KeyCapabilities:
     Attributes:
         grid: starts and ends must lie on multiples of this in `time_zone`.
         max_offline_expiry: None = the kind has no such interval.
-        program_slots: how many slots rights' time limits may use, at least.
+        program_slots: how many slots rights' time limits may use, at most.
+        slots_by_lock: fewer where a lock that the key opens reads fewer, by its family and firmware.
         updates_over_the_air: an order can arrive without anybody presenting the key.
         can_write: False = keys of this kind are listed and watched, never written.
         min_offline_expiry: the shortest interval the vendor stores, where there is one.
         max_rights: how many entries the key's list holds; None = no known limit.
         block_by_visits: a block reaches a lock only when a person brings a programming key there, and the key may be
             emptied first. Otherwise the vendor spreads one list by itself and takes only keys that hold rights.
+        max_blocked: how many keys a block list holds: one that spreads in all, else that of each lock; None = not known.
+        rights_by_visits: what the key opens is listed in the locks, one right for each lock, and a change reaches a lock
+            only when a person brings a programming key there. Only its limits reach the key itself.
     """
 
     kind: KeyKind
@@ -217,6 +241,9 @@ class KeyCapabilities:
     min_offline_expiry: timedelta | None = None
     max_rights: int | None = None
     block_by_visits: bool = False
+    rights_by_visits: bool = False
+    max_blocked: int | None = None
+    slots_by_lock: bool = False
 
 
 class TimeQuality(StrEnum):
@@ -246,6 +273,7 @@ class LockEvent:
         raw_type: the vendor's own type code, kept for later questions.
         counter_lock, counter_key: the number of the row in the memory of the lock or the key, where the vendor tells one;
             each attempt raises it by one, so a number that is missing is a row that is missing.
+        tag: what the vendor's log says of the key's tags, in its own words.
     """
 
     vendor_event_id: str
@@ -260,6 +288,7 @@ class LockEvent:
     raw_type: int
     counter_lock: int | None = None
     counter_key: int | None = None
+    tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,17 +309,47 @@ class MemoryReading:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryWiped:
+    """The memory of one lock was overwritten: rows it held that were not read before are lost for ever.
+
+    Attributes:
+        vendor_lock: whose memory.
+        at: when it was overwritten; arrived_at: when the vendor's server was told.
+    """
+
+    vendor_lock: str
+    at: datetime
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The clock of one key was put right at an update, by more than the device finds worth no note.
+
+    Attributes:
+        vendor_key: whose clock.
+        at: when, by the vendor's server; showed: what the clock showed before.
+    """
+
+    vendor_key: str
+    at: datetime
+    showed: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EventPage:
     """Events in order of arrival. Pass `cursor` to the next call; `more` = call again at once.
 
     Pages overlap on purpose: a row may come twice and is recognised by `vendor_event_id`. `readings` tells which memories
-    were read completely, where the vendor tells that at all.
+    were read completely, `wipes` which were overwritten, `clocks` which clocks were put right, where the vendor tells that.
     """
 
     events: tuple[LockEvent, ...]
     cursor: str
     more: bool
     readings: tuple[MemoryReading, ...] = ()
+    wipes: tuple[MemoryWiped, ...] = ()
+    clocks: tuple[ClockSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +386,12 @@ class SessionStore(Protocol):
     async def clear(self) -> None:
         """Forget the stored session; called after the vendor ended it."""
 
+    async def may_sign_in_again(self, refused_at: datetime) -> bool:
+        """Say whether to try after the vendor refused signing in for good at `refused_at`.
+
+        A person must have asked for it since. Of all workers one tries then; the others follow when that has worked.
+        """
+
     async def others(self) -> Sequence[SessionStore]:
         """Return the stores of the other workers on this key system, any of which may be stalled."""
 
@@ -358,8 +423,12 @@ class KeySystemPort(Protocol):
         that reads back otherwise than written, is `Unknown`.
         """
 
-    async def order(self, vendor_key: str) -> None:
-        """Send the plan on its way to the key. Ordering what is already on its way succeeds."""
+    async def order(self, vendor_key: str, *, avoid: Collection[str] = ()) -> None:
+        """Send the plan on its way to the key. Ordering what is already on its way succeeds.
+
+        Where what the key opens is listed in the locks, each that is not as planned gets a visit by a programming key that is
+        not in `avoid`, also where one of those has a visit there already.
+        """
 
     async def block(self, vendor_key: str) -> None:
         """Put the key on the block list. Alone it ends nothing: order the list, and locks must receive it."""
@@ -407,7 +476,17 @@ class KeySystemPort(Protocol):
         """Read lock events by arrival. None starts at the beginning of what the connector is set to read."""
 
     async def tag_key(self, vendor_key: str, tag: KeyTag) -> None:
-        """Attach a tag, for example a permit number. `Refused` where the key kind has no tags."""
+        """Attach a tag, for example a permit number, in place of the one of that name; an empty value takes it off.
+
+        `Refused` where the key kind has no tags.
+        """
+
+    async def return_key(self, vendor_key: str) -> None:
+        """Send the key back at the vendor for good: it is emptied and leaves the vendor's books.
+
+        Only for kinds with `can_return`, else `Refused`; a key that is gone already is fine. When it is done may not be
+        told: an answer means that it is on its way.
+        """
 
     def capabilities(self, kind: KeyKind) -> KeyCapabilities:
         """Return what keys of this kind can do, with limits from the connector's manifest."""

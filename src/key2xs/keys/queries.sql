@@ -86,17 +86,17 @@ SELECT greatest(
 -- name: put_lock
 -- A lock, new or changed.
 INSERT INTO key_lock (system_id, external_id, marking, has_clock, clock_set_at, honours_limits, online_required,
-    is_networked, hidden_rights, rights, programmed, entry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    is_networked, hidden_rights, rights, programmed, family, firmware, entry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (system_id, external_id) DO UPDATE SET marking = excluded.marking, has_clock = excluded.has_clock,
     clock_set_at = excluded.clock_set_at, honours_limits = excluded.honours_limits,
     online_required = excluded.online_required, is_networked = excluded.is_networked,
     hidden_rights = excluded.hidden_rights, rights = excluded.rights, programmed = excluded.programmed,
-    entry = excluded.entry
+    family = excluded.family, firmware = excluded.firmware, entry = excluded.entry
 
 -- name: locks_of_cylinders
 -- The locks of this system that are these cylinders.
-SELECT cylinder.id AS cylinder_id, lock.external_id
+SELECT cylinder.id AS cylinder_id, lock.external_id, lock.family, lock.firmware
 FROM plant_cylinders AS cylinder
 JOIN key_system AS system ON system.id = $1 AND system.vendor = cylinder.vendor
 JOIN key_lock AS lock ON lock.system_id = system.id AND lock.external_id = cylinder.external_id
@@ -144,6 +144,13 @@ WHERE upper_inf(custody.known) AND custody.during @> $1::timestamptz ORDER BY lo
 SELECT key_id AS id, person_id FROM key_custody
 WHERE person_id = ANY($1::uuid[]) AND upper_inf(known) AND during @> $2::timestamptz
 
+-- name: keys_beside
+-- The other keys of whoever has one of these.
+SELECT other.key_id AS id FROM key_custody AS custody
+JOIN key_custody AS other ON other.person_id = custody.person_id AND other.key_id <> custody.key_id
+WHERE custody.key_id = ANY($1::uuid[]) AND upper_inf(custody.known) AND custody.during @> $2::timestamptz
+  AND upper_inf(other.known) AND other.during @> $2::timestamptz
+
 -- name: find_target
 -- The target of a key.
 SELECT * FROM key_target WHERE key_id = $1
@@ -162,12 +169,13 @@ VALUES ($1, $2, $3, 0, $4, '{}', '{}', $5, $6)
 -- What the key should have.
 UPDATE key_target SET generation = $2, desired = $3, block = $4, grants = $5, cannot = $6, asked_at = $7,
     accepted_at = $8, delivered_at = $9, block_ordered_at = CASE WHEN $4 THEN block_ordered_at END, entry = $10
-WHERE id = $1
+WHERE id = $1 RETURNING *
 
 -- name: set_accepted
 -- The vendor accepted the order; what was read before it says nothing about how far it is.
 UPDATE key_target SET accepted_at = coalesce(accepted_at, $2),
     reading = jsonb_set(coalesce(reading, '{}'), '{state}', '"ordered"'), entry = $3 WHERE id = $1
+RETURNING *
 
 -- name: set_block_ordered
 -- The vendor accepted the order of the block list; that says nothing about any program.
@@ -178,7 +186,7 @@ UPDATE key_target SET block_ordered_at = coalesce(block_ordered_at, $2), accepte
 -- What the vendor said last.
 UPDATE key_target SET reading = $2, read_at = $3, delivered_at = $4,
     accepted_at = CASE WHEN $4::timestamptz IS NULL THEN accepted_at ELSE coalesce(accepted_at, $4) END, entry = $5
-WHERE id = $1
+WHERE id = $1 RETURNING *
 
 -- name: set_problem
 -- Why a target is stuck.
@@ -227,19 +235,29 @@ ON CONFLICT (target_id) DO UPDATE SET next_at = least(key_work.next_at, excluded
     lane = least(key_work.lane, excluded.lane), marks = key_work.marks + 1
 
 -- name: claim_work
--- The most urgent due target that nobody works on, or whose worker stalled, or which we ourselves broke off.
-SELECT work.*, target.key_id FROM key_work AS work JOIN key_target AS target ON target.id = work.target_id
-WHERE target.system_id = $1 AND work.next_at <= $2::timestamptz
-  AND (work.leased_until IS NULL OR work.leased_until < $3::timestamptz OR work.leased_by = $4::text)
-ORDER BY work.lane, work.next_at, work.target_id LIMIT 1 FOR UPDATE OF work SKIP LOCKED
+-- The most urgent due target that nobody works on, or whose worker stalled, or which we ourselves broke off. Mine now:
+-- every new holder raises the fence.
+WITH due AS (
+    SELECT work.target_id, work.leased_until, target.key_id
+    FROM key_work AS work JOIN key_target AS target ON target.id = work.target_id
+    WHERE target.system_id = $1 AND work.next_at <= $2::timestamptz AND work.lane <= $5
+      AND (work.leased_until IS NULL OR work.leased_until < $3::timestamptz OR work.leased_by = $4::text)
+    ORDER BY work.lane, work.next_at, work.target_id LIMIT 1 FOR UPDATE OF work SKIP LOCKED
+), mine AS (
+    UPDATE key_work AS work SET leased_until = $6, leased_by = $4, fence = work.fence + 1
+    FROM due WHERE work.target_id = due.target_id
+    RETURNING work.target_id, work.fence, work.marks, work.failures, work.lane, due.leased_until, due.key_id
+)
+SELECT key.*, mine.target_id, mine.fence, mine.marks, mine.failures, mine.lane, mine.leased_until
+FROM mine JOIN key_key AS key ON key.id = mine.key_id
 
--- name: lease_work
--- Mine now; every new holder raises the fence.
-UPDATE key_work SET leased_until = $2, leased_by = $3, fence = fence + 1 WHERE target_id = $1
-
--- name: check_fence
--- Whether the target is still mine.
-SELECT true FROM key_work WHERE target_id = $1 AND fence = $2 FOR UPDATE
+-- name: renew_lease
+-- Still mine, for as long as the next call may take; and what a write depends on as it is now.
+UPDATE key_work AS work SET leased_until = $3
+FROM key_target AS target JOIN key_key AS key ON key.id = target.key_id
+JOIN key_system AS system ON system.id = target.system_id
+WHERE work.target_id = $1 AND work.fence = $2 AND target.id = work.target_id
+RETURNING system.writes, key.blocked_at IS NOT NULL AS blocked
 
 -- name: release_work
 -- Done for now; a mark that came meanwhile keeps the target due.
@@ -249,17 +267,31 @@ UPDATE key_work SET leased_until = NULL, leased_by = NULL, failures = $4,
 WHERE target_id = $1 AND fence = $2
 
 -- name: note_read
--- The key was read, whatever it said.
+-- The key was read, whatever it said. Returns whether a write without known outcome may still be under way.
 UPDATE key_work SET read_at = $2 WHERE target_id = $1
+RETURNING EXISTS (SELECT 1 FROM key_call WHERE target_id = $1 AND finished_at IS NULL AND started_at > $3)
 
--- name: read_at
--- When a key was read last.
-SELECT read_at FROM key_work WHERE target_id = $1
+-- name: about_openers
+-- What the answers for a key rest on besides its programs: when it was read, who has it, how new the map of the locks is,
+-- and whether there are answers now.
+SELECT
+    (SELECT work.read_at FROM key_target AS target JOIN key_work AS work ON work.target_id = target.id
+     WHERE target.key_id = $1) AS read_at,
+    (SELECT person_id FROM key_custody WHERE key_id = $1 AND upper_inf(known) AND during @> $3::timestamptz) AS holder,
+    greatest((SELECT max(entry) FROM key_lock WHERE system_id = $2), (SELECT max(entry) FROM plant_cylinders)) AS version,
+    EXISTS (SELECT 1 FROM key_may_open WHERE key_id = $1 AND gone_at = 'infinity') AS answered
+
+-- name: about_plan
+-- What the plan of a key begins with: who has it, what it keeps, and since when it is reported lost or broken.
+SELECT
+    (SELECT person_id FROM key_custody WHERE key_id = $1 AND upper_inf(known) AND during @> $2::timestamptz) AS holder,
+    (SELECT program FROM key_kept WHERE key_id = $1) AS kept,
+    (SELECT told_at FROM key_report WHERE key_id = $1 AND ended_at IS NULL) AS told_at
 
 -- name: next_work
--- When the next target of a key system is due.
+-- When the next target of a key system is due, of these lanes.
 SELECT min(work.next_at) FROM key_work AS work JOIN key_target AS target ON target.id = work.target_id
-WHERE target.system_id = $1 AND work.leased_until IS NULL
+WHERE target.system_id = $1 AND work.leased_until IS NULL AND work.lane <= $2
 
 -- name: insert_call
 -- The intent, before the call.
@@ -268,10 +300,6 @@ INSERT INTO key_call (id, target_id, fence, operation, started_at) VALUES ($1, $
 -- name: finish_call
 -- How the call ended.
 UPDATE key_call SET finished_at = $2, outcome = $3 WHERE id = $1
-
--- name: unsettled_calls
--- Whether a write without known outcome may still be under way.
-SELECT true FROM key_call WHERE target_id = $1 AND finished_at IS NULL AND started_at > $2 LIMIT 1
 
 -- name: openers_of_key
 -- The present answers for one key.
@@ -337,22 +365,27 @@ SELECT worker FROM key_session WHERE system_id = $1 AND worker <> $2 ORDER BY wo
 -- Which of these rows were stored before.
 SELECT vendor_event_id FROM key_event WHERE system_id = $1 AND vendor_event_id = ANY($2::text[])
 
--- name: insert_event
--- A row of a lock's log.
-INSERT INTO key_event (id, system_id, vendor_event_id, occurred_at, time_quality, read_at, arrived_at, lock_external_id,
-    cylinder_id, key_external_id, key_id, person_id, person_certain, outcome, class, why, grant_id, raw_type, recorded_at,
-    certainty, crew_size, counter_lock, counter_key, entry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+-- name: vendor_keys
+-- The keys of a system by the vendor's ids.
+SELECT * FROM key_key WHERE system_id = $1 AND external_id = ANY($2::text[])
 
--- name: cylinder_of_lock
--- The cylinder that a lock of this system is.
-SELECT cylinder.id FROM plant_cylinders AS cylinder JOIN key_system AS system ON system.vendor = cylinder.vendor
-WHERE system.id = $1 AND cylinder.external_id = $2
+-- name: keys_by_id
+-- Keys by id.
+SELECT * FROM key_key WHERE id = ANY($1::uuid[])
 
--- name: was_possible
--- Whether a key could open a cylinder at an instant, as the projection said.
-SELECT grant_id, kind, exposed_until FROM key_may_open
-WHERE cylinder_id = $1 AND key_id = $2 AND since <= $3 AND gone_at > $3 AND exposed_until > $3
+-- name: cylinders_of_locks
+-- The cylinders that locks of this system are.
+SELECT cylinder.external_id, cylinder.id
+FROM plant_cylinders AS cylinder JOIN key_system AS system ON system.vendor = cylinder.vendor
+WHERE system.id = $1 AND cylinder.external_id = ANY($2::text[])
+
+-- name: were_possible
+-- Whether each key could open a cylinder at an instant, as the projection said.
+SELECT EXISTS (
+    SELECT FROM key_may_open AS opener WHERE opener.cylinder_id = asked.cylinder_id AND opener.key_id = asked.key_id
+    AND opener.since <= asked.at AND opener.gone_at > asked.at AND opener.exposed_until > asked.at) AS possible
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) WITH ORDINALITY AS asked (key_id, cylinder_id, at, place)
+ORDER BY asked.place
 
 -- name: events_to_class_again
 -- Recent rows of these keys or holders, whose class may change now that more is known.
@@ -361,9 +394,13 @@ SELECT * FROM key_event WHERE arrived_at > $3 AND outcome = 'opened'
        OR (person_id IS NULL AND key_id IN (SELECT key_id FROM key_custody WHERE person_id = ANY($2::uuid[]))))
 ORDER BY occurred_at DESC LIMIT 2000
 
--- name: set_class
--- A row classed again.
-UPDATE key_event SET class = $2, why = $3, person_id = $4, grant_id = $5, certainty = $6, crew_size = $7, entry = $8 WHERE id = $1
+-- name: set_classes
+-- Rows classed again.
+UPDATE key_event AS event SET class = moved.class, why = moved.why, person_id = moved.person_id,
+    grant_id = moved.grant_id, certainty = moved.certainty, crew_size = moved.crew_size, entry = moved.entry
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::int[], $8::bigint[])
+    AS moved (id, why, class, grant_id, person_id, certainty, crew_size, entry)
+WHERE event.id = moved.id
 
 -- name: recent_events
 -- The newest rows, of everything or of one key or cylinder.

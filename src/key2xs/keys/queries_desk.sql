@@ -44,27 +44,31 @@ INSERT INTO key_crew (id, key_id, leader_id, name, members, entry) VALUES ($1, $
 -- Crews by id.
 SELECT * FROM key_crew WHERE id = ANY($1::uuid[])
 
--- name: custody_at
--- Who had a key at an instant, as known now, and everything that makes it sure or not.
+-- name: custodies_at
+-- Who had each key at an instant, as known now, and everything that makes it sure or not.
 SELECT held.person_id, cardinality(crew.members) AS crew_size,
-    EXISTS (SELECT FROM key_report AS report WHERE report.key_id = $1 AND report.kind = 'lost' AND report.since <= $2
-            AND (report.ended_at IS NULL OR report.ended_at > $2 OR report.ended_as = 'replaced')) AS lost,
+    EXISTS (SELECT FROM key_report AS report
+            WHERE report.key_id = asked.key_id AND report.kind = 'lost' AND report.since <= asked.at
+            AND (report.ended_at IS NULL OR report.ended_at > asked.at OR report.ended_as = 'replaced')) AS lost,
     held.person_id IS NOT NULL AND EXISTS (
-        SELECT FROM key_custody AS other WHERE other.key_id = $1 AND upper_inf(other.known)
+        SELECT FROM key_custody AS other WHERE other.key_id = asked.key_id AND upper_inf(other.known)
         AND other.person_id <> held.person_id
-        AND ((lower(other.during) = held.ends AND held.ends <= $2 + $3::interval)
-             OR (upper(other.during) = held.starts AND held.starts > $2 - $3::interval))) AS changing,
-    EXISTS (SELECT FROM key_finding AS finding WHERE finding.key_id = $1 AND finding.settled_at IS NULL
-            AND finding.kind = ANY($4::text[]) AND finding.at <= $2
-            AND NOT EXISTS (SELECT FROM key_handling AS after WHERE after.key_id = $1 AND after.at > finding.at
-                            AND after.at <= $2 AND (after.kind = 'back' OR after.source = 'desk'))) AS disputed,
+        AND ((lower(other.during) = held.ends AND held.ends <= asked.at + $3::interval)
+             OR (upper(other.during) = held.starts AND held.starts > asked.at - $3::interval))) AS changing,
+    EXISTS (SELECT FROM key_finding AS finding WHERE finding.key_id = asked.key_id AND finding.settled_at IS NULL
+            AND finding.kind = ANY($4::text[]) AND finding.at <= asked.at
+            AND NOT EXISTS (SELECT FROM key_handling AS after
+                            WHERE after.key_id = asked.key_id AND after.at > finding.at
+                            AND after.at <= asked.at AND (after.kind = 'back' OR after.source = 'desk'))) AS disputed,
     last.kind AS last_kind, last.source AS last_source
-FROM (SELECT 1) AS one
-LEFT JOIN (SELECT person_id, crew_id, lower(during) AS starts, upper(during) AS ends FROM key_custody
-           WHERE key_id = $1 AND upper_inf(known) AND during @> $2::timestamptz) AS held ON true
+FROM unnest($1::uuid[], $2::timestamptz[]) WITH ORDINALITY AS asked (key_id, at, place)
+LEFT JOIN LATERAL (SELECT person_id, crew_id, lower(during) AS starts, upper(during) AS ends FROM key_custody
+                   WHERE key_id = asked.key_id AND upper_inf(known) AND during @> asked.at) AS held ON true
 LEFT JOIN key_crew AS crew ON crew.id = held.crew_id
-LEFT JOIN LATERAL (SELECT kind, source FROM key_handling WHERE key_id = $1 AND at <= $2 AND kind <> 'due'
+LEFT JOIN LATERAL (SELECT kind, source FROM key_handling
+                   WHERE key_id = asked.key_id AND at <= asked.at AND kind <> 'due'
                    ORDER BY at DESC, (source = 'desk') DESC, mark DESC LIMIT 1) AS last ON true
+ORDER BY asked.place
 
 -- name: out_of_use
 -- Why a key may not be handed out: it is reported lost or broken, or another one took its place.

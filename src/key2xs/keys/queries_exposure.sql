@@ -16,3 +16,10 @@ ORDER BY opener.key_id, opener.cylinder_id
 -- Keys that may open any of these cylinders, ended or not.
 SELECT DISTINCT key_id FROM key_may_open
 WHERE gone_at = 'infinity' AND cylinder_id = ANY($1::uuid[]) AND exposed_until > $2 ORDER BY key_id
+
+-- name: worst_of_keys
+-- The worst stored answer of keys, anywhere or at some cylinders.
+SELECT key_id, bool_or(kind = 'no_bound') AS endless, max(exposed_until) FILTER (WHERE kind = 'bound') AS until
+FROM key_may_open WHERE gone_at = 'infinity' AND key_id = ANY($1::uuid[]) AND kind IN ('bound', 'no_bound')
+    AND ($2::uuid[] IS NULL OR cylinder_id = ANY($2))
+GROUP BY key_id

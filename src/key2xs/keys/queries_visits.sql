@@ -15,6 +15,23 @@ LEFT JOIN key_lock AS lock ON lock.system_id = visit.system_id AND lock.external
 WHERE visit.state <> 'done' AND key.blocked_at IS NOT NULL
   AND (visit.kind = 'unblock') = (key.unblock_asked_at IS NOT NULL) ORDER BY key.stamp, visit.lock_external_id
 
+-- name: blocked_keys
+-- Keys on the list of a system as read last, and which of them are proven to open nothing.
+SELECT key.external_id, key.stamp, coalesce(bool_and(program.proven_at IS NOT NULL AND program.program->'rights' = '[]'), false)
+    AS is_empty
+FROM key_target AS target JOIN key_key AS key ON key.id = target.key_id
+LEFT JOIN key_program AS program ON program.key_id = key.id AND program.gone_at IS NULL
+WHERE target.system_id = $1 AND target.reading->'blocked' = 'true' GROUP BY key.id ORDER BY key.stamp
+
+-- name: full_locks
+-- Of these locks, those whose own list has no room for another key.
+SELECT visit.lock_external_id, coalesce(lock.marking, visit.lock_external_id) AS marking
+FROM key_block_visit AS visit
+LEFT JOIN key_lock AS lock ON lock.system_id = visit.system_id AND lock.external_id = visit.lock_external_id
+WHERE visit.system_id = $1 AND visit.lock_external_id = ANY($2::text[]) AND visit.key_id <> $3
+  AND visit.kind = 'block' AND visit.state <> 'failed'
+GROUP BY visit.lock_external_id, lock.marking HAVING count(*) >= $4 ORDER BY 2
+
 -- name: put_visit
 -- A visit, new or further.
 INSERT INTO key_block_visit (key_id, system_id, lock_external_id, kind, state, programming_key, made_at, done_at, known_at, entry)
@@ -47,11 +64,18 @@ ON CONFLICT (system_id, external_id) DO UPDATE SET marking = excluded.marking, c
 UPDATE key_programming_key SET given_up_at = $3, entry = $4 WHERE system_id = $1 AND external_id = $2
 
 -- name: targets_of_programming_key
--- Targets whose visits a programming key has and has not done.
-SELECT target.id AS target_id, count(*) AS visits
-FROM key_block_visit AS visit JOIN key_target AS target ON target.key_id = visit.key_id
-WHERE visit.system_id = $1 AND visit.programming_key = $2 AND visit.state IN ('waiting', 'loaded')
-GROUP BY target.id
+-- Targets whose visits a programming key has and has not done, and whether one of them blocks a key or unblocks it.
+SELECT found.target_id, sum(found.visits)::int AS visits, bool_or(found.blocks) AS blocks FROM (
+    SELECT target.id AS target_id, count(*) AS visits, true AS blocks
+    FROM key_block_visit AS visit JOIN key_target AS target ON target.key_id = visit.key_id
+    WHERE visit.system_id = $1 AND visit.programming_key = $2 AND visit.state IN ('waiting', 'loaded')
+    GROUP BY target.id
+    UNION ALL
+    SELECT target.id, count(*), false
+    FROM key_target AS target, jsonb_each(target.reading -> 'on_round') AS round (lock, names)
+    WHERE target.system_id = $1 AND target.reading ? 'on_round' AND round.names ? $2
+    GROUP BY target.id
+) AS found GROUP BY found.target_id ORDER BY found.target_id
 
 -- name: updaters
 -- Updaters of one system or of all.

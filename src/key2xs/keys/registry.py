@@ -1,6 +1,7 @@
 """Key systems, keys, locks and rights as the vendors list them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from key2xs.core.sql import load_queries
 from key2xs.ledger import Entry, Ledger
 
 from .block_visits import BlockVisits
+from .drift.listing import Listings
+from .lock_checks import tried_locks
 from .port import Inventory, KeyKind, KeySystemPort, VendorKey, VendorLock, VendorRight
 from .types import KeySystem, StoredKey
 
@@ -27,7 +30,7 @@ class Registry:
     def __init__(self, ledger: Ledger) -> None:
         """Record every difference with `ledger`."""
         self._ledger = ledger
-        self._visits = BlockVisits(ledger)
+        self._visits, self._listings = BlockVisits(ledger), Listings(ledger)
 
     async def ensure_system(
         self, tx: Connection, name: str, vendor: str, at: datetime, *, interface: str = "documented"
@@ -58,9 +61,10 @@ class Registry:
         subject = f"key_system:{system_id}"
         # Two workers may have listed at once: the second then finds nothing new.
         await self._ledger.lock_heads(tx, [subject])
+        before = await self._listings.before(tx, system_id)
         differences = [
             *await self._new_keys(tx, system_id, found.keys),
-            *await self._new_locks(tx, system_id, found.locks),
+            *await self._new_locks(tx, system_id, found),
             *await self._new_rights(tx, system_id, found.rights),
         ]
         carriers = await self._visits.changed_carriers(tx, system_id, found.programming_keys, found.updaters)
@@ -85,6 +89,7 @@ class Registry:
         for statement, arguments in differences:
             await tx.execute(_SQL[statement], *arguments, entry)
         await self._visits.write(tx, carriers, entry)
+        await self._listings.look(tx, system_id, before, found, at)
         await tx.execute(_SQL["set_inventory"], system_id, found.as_of, found.visibility_complete, entry)
         return len(differences) + len(carriers)
 
@@ -150,16 +155,29 @@ class Registry:
                 changes.append(("update_key", (system_id, key.vendor_key, *new)))
         return changes
 
-    async def _new_locks(
-        self, tx: Connection, system_id: KeySystemId, locks: Iterable[VendorLock]
-    ) -> list[Any]:
+    async def _new_locks(self, tx: Connection, system_id: KeySystemId, found: Inventory) -> list[Any]:
+        """Return what changed about locks.
+
+        One that is gone while our user does not see everything may have been moved out of sight: then every key whose
+        program we see only in part counts as one that may open it.
+        """
         known = {row["external_id"]: row for row in await tx.fetch(_SQL["locks_of_system"], system_id)}
+        tried = await tried_locks(tx, system_id)
         changes = []
-        for lock in locks:
+        gone = known.keys() - {lock.vendor_lock for lock in found.locks}
+        for lock in (
+            *found.locks,
+            *(
+                replace(lock_of(known[name]), hidden_rights=True)
+                for name in sorted(gone)
+                if not found.visibility_complete
+            ),
+        ):
+            heeds = tried.get(lock.vendor_lock, lock.honours_limits)
             values = (
-                lock.marking, lock.has_clock, lock.clock_set_at, lock.honours_limits, lock.online_required,
+                lock.marking, lock.has_clock, lock.clock_set_at, heeds, lock.online_required,
                 lock.is_networked, lock.hidden_rights, sorted(lock.rights),
-                sorted(lock.programmed) if lock.programmed is not None else None,
+                sorted(lock.programmed) if lock.programmed is not None else None, lock.family, lock.firmware,
             )  # fmt: skip
             old = known.get(lock.vendor_lock)
             if old is None or lock_values(old) != values:
@@ -222,6 +240,11 @@ class InventoryLoop:
         self._due: datetime | None = None
         self.problem: str | None = None
 
+    def wake(self) -> None:
+        """List everything at the next step; a key system that is down is asked again when it is time."""
+        if self.problem is None:
+            self._due = None
+
     async def step(self, now: datetime) -> datetime | None:
         """List everything when the pace says so; a vendor that is down is asked again soon."""
         if self._due is not None and now < self._due:
@@ -274,7 +297,7 @@ def lock_values(row: asyncpg.Record) -> tuple[Any, ...]:
     return (
         row["marking"], row["has_clock"], row["clock_set_at"], row["honours_limits"], row["online_required"],
         row["is_networked"], row["hidden_rights"], list(row["rights"]),
-        list(row["programmed"]) if row["programmed"] is not None else None,
+        list(row["programmed"]) if row["programmed"] is not None else None, row["family"], row["firmware"],
     )  # fmt: skip
 
 
@@ -291,6 +314,8 @@ def lock_of(row: asyncpg.Record) -> VendorLock:
         is_networked=row["is_networked"],
         hidden_rights=row["hidden_rights"],
         programmed=frozenset(row["programmed"]) if row["programmed"] is not None else None,
+        family=row["family"],
+        firmware=row["firmware"],
     )
 
 

@@ -3,12 +3,13 @@
 import contextlib
 from datetime import datetime, timedelta
 from typing import Final
+from zlib import crc32
 
 from key2xs.core.database import Connection, Database
 from key2xs.core.errors import CallFailed, Key2XSError, NeedsPerson, Refused, Retry, Unknown
 from key2xs.core.sql import load_queries
 
-from .breaker import Breaker
+from .breaker import LONGEST_PAUSE, Breaker
 from .calls import FIRST_RETRY, Claim, PlanChanged
 from .lanes import WorkLane
 from .port import BaseChanged
@@ -57,7 +58,9 @@ class Setbacks:
             return FIRST_RETRY
         if claim.failures >= FAILURES_SHOWN:
             await self._database.transact(lambda tx: self._show(tx, claim, str(error), now))
-        return max(error.after, _backed_off(claim))
+        # A vendor's *not now* may be long; whoever takes away in an emergency asks again within the breaker's pause.
+        after = min(error.after, LONGEST_PAUSE) if claim.lane <= WorkLane.STOP else error.after
+        return max(after, _backed_off(claim))
 
     async def broke_off(self, claim: Claim, error: Exception, now: datetime) -> None:
         """Let go of a target that we failed at, so that others come first; without a database the lease stays ours."""
@@ -84,4 +87,7 @@ async def release(tx: Connection, claim: Claim, next_at: datetime, failures: int
 
 
 def _backed_off(claim: Claim) -> timedelta:
-    return min(LONGEST_RETRY, FIRST_RETRY * int(2 ** min(claim.failures, 6)))
+    """Return how long a target rests, up to a fifth shorter, so that targets that failed together do not return together."""
+    longest = LONGEST_PAUSE if claim.lane <= WorkLane.STOP else LONGEST_RETRY
+    share = crc32(claim.target_id.bytes + bytes([claim.failures % 256])) / 2**32
+    return min(longest, FIRST_RETRY * int(2 ** min(claim.failures, 6))) * (1 - share / 5)

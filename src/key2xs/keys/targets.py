@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from key2xs.core.crash import declare
-from key2xs.core.database import Connection
+from key2xs.core.database import Connection, the_row
 from key2xs.core.ids import GrantId, KeyId, TargetId, new_id
 from key2xs.core.sql import load_queries
 from key2xs.ledger import Entry, Lane, Ledger
@@ -16,7 +16,7 @@ from key2xs.ledger import Entry, Lane, Ledger
 from .adoption.standing import store_kept
 from .lanes import WorkLane
 from .planner import Wanted
-from .port import KeyReading, ProgrammingState
+from .port import KeyKind, KeyReading, ProgrammingState
 from .program import EMPTY_PROGRAM, NO_OFFLINE_UPDATES, Program, ProgramOnDevice, ProgramState
 from .types import StoredKey, Target
 from .wire import program_json, program_of
@@ -61,8 +61,8 @@ class Targets:
 
     async def wish(
         self, tx: Connection, key: StoredKey, target: Target, wanted: Wanted, at: datetime
-    ) -> bool:
-        """Store what the key should have; False when that is what it was."""
+    ) -> Target | None:
+        """Store what the key should have and return the target with it; None when that is what it was."""
         if wanted.kept is not None and wanted.kept.changed:
             await store_kept(tx, self._ledger, [(key.id, key.system_id, wanted.kept)], at)
         block = key.blocked_at is not None
@@ -73,7 +73,7 @@ class Targets:
             and target.cannot == wanted.cannot
         )
         if same:
-            return False
+            return None
         changed = target.desired != wanted.program or target.block != block
         widens = wanted.program.wider_than(target.desired)
         entry = await self._tell(
@@ -90,7 +90,8 @@ class Targets:
             at,
             lane=Lane.BULK if widens else Lane.CONTROL,
         )
-        await tx.execute(
+        row = await the_row(
+            tx,
             _SQL["set_desired"],
             target.id,
             target.generation + changed,
@@ -104,7 +105,7 @@ class Targets:
             entry,
         )
         _WISH_STORED.reach()
-        return True
+        return target_of(row)
 
     async def note_program(  # the row exists before the vendor is asked: a crash must not hide what may be there
         self,
@@ -130,11 +131,11 @@ class Targets:
         _PROGRAM_NOTED.reach()
         return program_id
 
-    async def note_order(self, tx: Connection, key: StoredKey, target: Target, at: datetime) -> None:
-        """Note that the vendor accepted the order for the newest program."""
+    async def note_order(self, tx: Connection, key: StoredKey, target: Target, at: datetime) -> Target:
+        """Note that the vendor accepted the order for the newest program; returns the target with it."""
         entry = await self._tell(tx, "keys:target:accept", key, {"generation": target.generation}, at)
         await tx.execute(_SQL["set_ordered"], key.id, at, entry)
-        await tx.execute(_SQL["set_accepted"], target.id, at, entry)
+        return target_of(await the_row(tx, _SQL["set_accepted"], target.id, at, entry))
 
     async def note_block_order(self, tx: Connection, key: StoredKey, target: Target, at: datetime) -> None:
         """Note that the vendor accepted the order of the block list; it says nothing about any program."""
@@ -148,11 +149,22 @@ class Targets:
             await tx.execute(_SQL["set_fetched"], key.id, at, entry)
 
     async def note_proof(
-        self, tx: Connection, key: StoredKey, program: Program, *, read_at: datetime, at: datetime
+        self,
+        tx: Connection,
+        key: StoredKey,
+        program: Program,
+        *,
+        rows: Sequence[asyncpg.Record],
+        read_at: datetime,
+        at: datetime,
     ) -> bool:
-        """Note that the device acknowledged a program: everything before it is gone. False when known already."""
-        rows = await tx.fetch(_SQL["programs_on"], key.id)
-        match = next((row for row in reversed(rows) if alike(program, program_of(row["program"]))), None)
+        """Note that the device acknowledged a program: everything before it is gone. False when known already.
+
+        `rows`: the programs that may be on the key now, see `program_rows`.
+        """
+        match = next(
+            (row for row in reversed(rows) if is_same(key, program, program_of(row["program"]))), None
+        )
         if match is None:
             await self.note_program(tx, key, program, (), origin="found", at=read_at, proven=True)
             rows = await tx.fetch(_SQL["programs_on"], key.id)
@@ -183,16 +195,18 @@ class Targets:
         *,
         delivered: bool,
         at: datetime,
-    ) -> None:
-        """Store what the vendor said last, if it differs from before."""
+    ) -> Target:
+        """Store what the vendor said last, if it differs from before; returns the target with it."""
         seen = reading_json(reading)
         done = reading.as_of if delivered else None
         if target.reading == seen and (target.delivered_at is not None) == delivered:
-            return
+            return target
         kind = "keys:target:deliver" if delivered and target.delivered_at is None else "keys:target:read"
         entry = await self._tell(tx, kind, key, {"generation": target.generation, **seen}, at)
-        await tx.execute(
-            _SQL["set_reading"], target.id, seen, reading.as_of, done if delivered else None, entry
+        return target_of(
+            await the_row(
+                tx, _SQL["set_reading"], target.id, seen, reading.as_of, done if delivered else None, entry
+            )
         )
 
     async def note_problem(
@@ -211,7 +225,12 @@ class Targets:
 
     async def programs(self, tx: Connection, key_id: KeyId) -> tuple[ProgramOnDevice, ...]:
         """Return the programs that may be on a key, oldest first."""
-        return tuple(program_row(row) for row in await tx.fetch(_SQL["programs_on"], key_id))
+        return tuple(program_row(row) for row in await self.program_rows(tx, key_id))
+
+    async def program_rows(self, tx: Connection, key_id: KeyId) -> list[asyncpg.Record]:
+        """Return the rows of the programs that may be on a key, oldest first."""
+        rows: list[asyncpg.Record] = await tx.fetch(_SQL["programs_on"], key_id)
+        return rows
 
     async def _tell(
         self,
@@ -246,6 +265,15 @@ def alike(held: Program | None, wanted: Program) -> bool:
     if held is None:
         return wanted.opens_nothing
     return held == wanted or (held.opens_nothing and wanted.opens_nothing)
+
+
+def is_same(key: StoredKey, held: Program, noted: Program) -> bool:
+    """Tell whether a program that was read is one that was noted.
+
+    What a normal key opens and its limits travel apart: with no cylinder listed, its limits still matter for what is
+    listed next, so they are told apart.
+    """
+    return held == noted if key.kind is KeyKind.NORMAL else alike(held, noted)
 
 
 def target_of(row: asyncpg.Record) -> Target:
@@ -296,6 +324,14 @@ def reading_json(reading: KeyReading) -> dict[str, Any]:
     }
     if reading.blocked_with_access:
         seen["blocked_with_access"] = True
+    if reading.to_visit:
+        seen["to_visit"] = sorted(reading.to_visit)
+    if reading.unplaced:
+        seen["unplaced"] = sorted(reading.unplaced)
+    if reading.on_round:
+        seen["on_round"] = {lock: sorted(names) for lock, names in sorted(reading.on_round.items())}
+    if reading.ended_at:
+        seen["ended_at"] = {lock: at.isoformat() for lock, at in sorted(reading.ended_at.items())}
     if reading.last_update_at is not None:
         seen["last_update_at"] = reading.last_update_at.isoformat()
     if reading.offline_updates != NO_OFFLINE_UPDATES:

@@ -78,6 +78,12 @@ class Target:
     block_ordered_at: datetime | None = None
 
     @property
+    def to_visit(self) -> tuple[str, ...]:
+        """Locks that a programming key has to be brought to, because what the key opens is listed in them."""
+        found = (self.reading or {}).get("to_visit")
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
+    @property
     def progress(self) -> str:
         """One of the words for progress at a device."""
         if self.block and (self.reading or {}).get("blocked_with_access") and self.delivered_at is None:
@@ -129,3 +135,5 @@ class StoredEvent:
     certainty: Certainty = "unknown"
     """How sure it is that the person had the key."""
     crew_size: int | None = None
+    tag: str | None = None
+    """What the vendor's own log says of the key's tags."""

@@ -7,7 +7,7 @@ taken away from any lock before the key is proven empty, and until all is done t
     visits                     it is emptied, every cylinder that holds the block gets a visit, and it is reported found
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -93,9 +93,9 @@ class Unblocking:
     async def _empty(self, job: Job) -> datetime:
         waits = EMPTYING
         if not alike(job.reading.planned, EMPTY_PROGRAM):
-            await self._writer.write(job.claim, job.key, job.target, job.wanted, job.reading, job.now)
+            await self._writer.write(job)
         elif job.reading.programming_state in NOT_SENT:
-            await self._writer.send(job.claim, job.key, job.target, job.wanted, job.now)
+            await self._writer.send(job)
         else:
             waits = FOLLOW
         return await self._wait(job, _NOT_EMPTY, waits)
@@ -108,14 +108,14 @@ class Unblocking:
             lambda tx: self._visits.programming_keys(tx, job.key.system_id)
         )
         lost = {each.external_id for each in carriers if each.given_up_at is not None}
-        known = {visit.lock: visit for visit in await port.read_unblock_visits(name, avoid=lost)}
+        known = await self._visits_of(job, lost)
         unplaced: frozenset[str] = frozenset()
         if any(_is_missing(visit, lost) for visit in known.values()):
             unplaced = await self._calls.carry_out(
                 job.claim, "order_unblock", job.now, lambda: port.order_unblock(name, avoid=lost)
             )
-            known = {visit.lock: visit for visit in await port.read_unblock_visits(name, avoid=lost)}
-        blocks = best_visits(await port.read_block_visits(name))
+            known = await self._visits_of(job, lost)
+        blocks = best_visits(await self._calls.look(job.claim, lambda: port.read_block_visits(name)))
         await self._database.transact(
             lambda tx: self._store(tx, job, blocks.values(), known.values(), unplaced)
         )
@@ -128,6 +128,11 @@ class Unblocking:
             _SENT.reach()
             return job.now
         return await self.finish(job.key, job.now)
+
+    async def _visits_of(self, job: Job, lost: Collection[str]) -> dict[str, BlockVisit]:
+        port, name = self._system.port, job.key.external_id
+        visits = await self._calls.look(job.claim, lambda: port.read_unblock_visits(name, avoid=lost))
+        return {visit.lock: visit for visit in visits}
 
     async def _store(
         self,

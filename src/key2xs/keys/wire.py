@@ -50,6 +50,11 @@ def offline_updates_of(stored: Mapping[str, Any] | None) -> OfflineUpdates:
     return OfflineUpdates(stored["count"], timedelta(seconds=gap) if gap is not None else None)
 
 
+def ended_at_of(stored: Mapping[str, str] | None) -> dict[str, datetime]:
+    """Read back which locks let a key in no longer; nothing stored = none."""
+    return {lock: datetime.fromisoformat(at) for lock, at in (stored or {}).items()}
+
+
 def _instant(at: datetime | None) -> str | None:
     return at.isoformat() if at is not None else None
 

@@ -33,7 +33,8 @@ def canonical(value: object) -> bytes:
             nesting, or any other type.
     """
     try:
-        return _write(value).encode()
+        # Most of what is hashed is one short text: it goes straight to the encoder.
+        return (encode_basestring(value) if type(value) is str else _write(value)).encode()
     except UnicodeEncodeError as error:
         raise NotCanonical("text holds a lone surrogate, which UTF-8 cannot carry") from error
     except RecursionError as error:

@@ -151,6 +151,31 @@ SELECT position FROM log_reader WHERE name = $1 FOR UPDATE SKIP LOCKED
 -- Compare-and-set of a cursor.
 UPDATE log_reader SET position = $3, moved_at = $4 WHERE name = $1 AND position = $2 RETURNING true
 
+-- name: pass_over
+-- Readers' cursors, moved to the next entry that is not of the kinds they pass over; returns the longest way. A cursor that
+-- its reader holds stays. Readers stand at few different places, so that each stretch is read once for all of them.
+WITH held AS MATERIALIZED (
+    SELECT reader.name, reader.position, asked.pattern
+    FROM log_reader AS reader JOIN unnest($1::text[], $2::text[]) AS asked (name, pattern) ON asked.name = reader.name
+    WHERE reader.position <= (SELECT max(position) FROM log_leaf) FOR UPDATE OF reader SKIP LOCKED
+), reached AS (
+    SELECT place.position, place.pattern,
+        coalesce(min(ahead.position) FILTER (WHERE ahead.kind !~ place.pattern), max(ahead.position) + 1) AS next
+    FROM (SELECT DISTINCT position, pattern FROM held) AS place
+    CROSS JOIN LATERAL (
+        SELECT leaf.position, body.kind
+        FROM (SELECT position, seq, recorded_at FROM log_leaf WHERE position >= place.position
+              ORDER BY position LIMIT $3) AS leaf
+        JOIN log_body AS body ON body.recorded_at = leaf.recorded_at AND body.seq = leaf.seq) AS ahead
+    GROUP BY place.position, place.pattern
+), moved AS (
+    UPDATE log_reader AS reader SET position = reached.next, moved_at = $4
+    FROM held JOIN reached ON reached.position = held.position AND reached.pattern = held.pattern
+    WHERE reader.name = held.name AND reader.position = held.position AND reached.next > held.position
+    RETURNING reached.next - held.position AS way
+)
+SELECT max(way) FROM moved
+
 -- name: readers
 -- All cursors.
 SELECT name, position, moved_at FROM log_reader ORDER BY name

@@ -4,7 +4,7 @@ A reader sees every entry at least once and in order. Whatever it writes to the 
 cursor; what it sends elsewhere may be sent again after a crash, never skipped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,6 +19,7 @@ from .canonical import Json
 _SQL = load_queries("key2xs.ledger")
 _HANDLED = declare("ledger.reader.after_handle")
 BATCH = 256  # entries; the sequencer's own batch, so one wake-up is usually one step
+STRIDE = 4_096  # entries crossed in one step by readers that have no use for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ class ReadEntry:
 class Reader(Protocol):
     """Something that follows the log.
 
-    One that other loops follow may say in an attribute `idle` that its last batch made no work for them.
+    One that other loops follow may say in an attribute `idle` that its last batch made no work for them. One that has no
+    use for some kinds of entries names them (`domain:subject`) in `passes_over`: it is neither woken by them nor given
+    stretches of nothing else, which `PassingOver` takes it across.
     """
 
     name: str
@@ -57,6 +60,7 @@ class ReaderLoop:
         """Follow the log with `reader`, at most `batch` entries a step."""
         self._database, self._reader, self._batch = database, reader, batch
         self.name = f"reader:{reader.name}"
+        self.passes_over: tuple[str, ...] = getattr(reader, "passes_over", ())
         self.idle = False
 
     async def step(self, now: datetime) -> datetime | None:
@@ -80,6 +84,34 @@ class ReaderLoop:
         _HANDLED.reach()
         await tx.fetchval(_SQL["move_reader"], self._reader.name, position, entries[-1].position + 1, now)
         return len(entries)
+
+
+class PassingOver:
+    """Moves the cursors of readers across stretches of the log that are of no use to them.
+
+    Openings come by the thousand a second, and most readers have no use for any: without this each of them would read
+    them all.
+    """
+
+    name = "readers"
+
+    def __init__(self, database: Database, readers: Iterable[Reader]) -> None:
+        """Take along those of `readers` that pass over something."""
+        self._database = database
+        over = {reader.name: getattr(reader, "passes_over", ()) for reader in readers}
+        self._patterns = {name: f"^({'|'.join(kinds)}):" for name, kinds in over.items() if kinds}
+        self.idle = False
+
+    async def step(self, now: datetime) -> datetime | None:
+        """Move each cursor to the next entry that is of use to its reader; `now` when there may be more to cross."""
+        furthest = await self._database.transact(lambda tx: self._cross(tx, now))
+        self.idle = not furthest
+        return now if furthest >= STRIDE else None
+
+    async def _cross(self, tx: Connection, now: datetime) -> int:
+        names, patterns = list(self._patterns), list(self._patterns.values())
+        moved: int | None = await tx.fetchval(_SQL["pass_over"], names, patterns, STRIDE, now)
+        return moved or 0
 
 
 async def read_entries(tx: Connection, position: int, limit: int) -> list[ReadEntry]:

@@ -17,6 +17,7 @@ from key2xs.core.crash import declare
 from key2xs.core.database import Connection, Database
 from key2xs.core.election import Leadership
 from key2xs.core.errors import LedgerError
+from key2xs.core.haste import SLICE, bulk, give_way
 from key2xs.core.sql import load_queries
 
 from .checkpoint import Checkpoint, sign_checkpoint
@@ -83,7 +84,8 @@ class Sequencer:
             if self._stand is None:
                 self._stand = await self._take_office(connection)
             await self._make_partitions(connection, now)
-            return now if await self._sequence(connection, self._stand, now) else None
+            with bulk():
+                return now if await self._sequence(connection, self._stand, now) else None
         except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError):
             self._stand = None
             await self._leadership.resign()
@@ -189,6 +191,8 @@ class Sequencer:
                 places.append(StreamPosition(self._tag(name), number + 1, previous))
                 stands[name] = (number + 1, index)
             leaves.append(build_leaf(draft, places))
+            if not len(leaves) % SLICE:
+                await give_way()
         moved = [(name, *stands[name]) for name in names]
         if moved:
             columns: list[Any] = [list(column) for column in zip(*moved, strict=True)]

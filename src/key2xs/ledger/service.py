@@ -15,6 +15,7 @@ import msgspec
 from key2xs.core.crash import declare
 from key2xs.core.database import Connection
 from key2xs.core.errors import NarrowOnly
+from key2xs.core.haste import SLICE, give_way
 from key2xs.core.ids import new_id
 from key2xs.core.sql import load_queries
 from key2xs.core.vault import ERASED, Erased, Vault
@@ -62,6 +63,8 @@ class Ledger:
             row, body = await self._prepare(number, entry)
             pending.append(row)
             bodies.append(body)
+            if not len(pending) % SLICE:
+                await give_way()
         if len(entries) == 1:
             await tx.execute(_SQL["insert_pending"], *pending[0])
             await tx.execute(_SQL["insert_body"], *bodies[0])

@@ -28,8 +28,8 @@ _CODED_REASON = frozenset({"grants:lease:end", "grants:lease:refuse"})
 _CODE = re.compile(r"[a-z][a-z0-9_.:-]{0,63}")
 _SUBJECT = re.compile(r"[a-z_]+:[A-Za-z0-9._-]{1,80}")
 
-_ALERTS = frozenset({"unexplained"})
-_WARNINGS = frozenset({"after_end", "denied", "deny", "failed", "refused", "undated"})
+_ALERTS = frozenset({"ad_hoc", "unexplained"})
+_WARNINGS = frozenset({"after_end", "denied", "deny", "failed", "foreign_edit", "refused", "undated"})
 
 
 def to_syslog(entry: ReadEntry, *, host: str) -> SyslogMessage:
@@ -58,7 +58,7 @@ def to_syslog(entry: ReadEntry, *, host: str) -> SyslogMessage:
 
 
 def severity_of(codes: Iterator[str]) -> Severity:
-    """Return alert for an unexplained opening, warning for what was refused or failed, notice for the rest."""
+    """Return alert for an unexplained opening or access given elsewhere, warning for edits and failures, else notice."""
     found = set(codes)
     if found & _ALERTS:
         return Severity.ALERT

@@ -77,6 +77,7 @@ class PeopleReader:
     """Matches people on permits when identities appear."""
 
     name = "work:people"
+    passes_over: Final = ("keys:opening",)
 
     def __init__(self, desk: Desk, clock: Clock) -> None:
         """Resolve with `desk`; entries are recorded at the clock's domain time."""

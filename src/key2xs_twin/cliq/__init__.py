@@ -6,11 +6,13 @@ documents. Where they are silent a comment says ASSUMPTION.
 
 from key2xs_twin.cliq.edge import CliqApp, CliqTransport, transport
 from key2xs_twin.cliq.inventory import (
+    AccessProfileSpec,
     CliqKeyKind,
     CliqKeySpec,
     CliqSite,
     CylinderGroupSpec,
     CylinderSpec,
+    KeyGroupSpec,
     ProgrammingKeySpec,
     UpdaterKind,
     UpdaterSpec,
@@ -21,6 +23,7 @@ from key2xs_twin.cliq.settings import CliqSettings, OfflineUpdates
 __all__ = [
     "ALWAYS",
     "NEVER_VALID",
+    "AccessProfileSpec",
     "CliqApp",
     "CliqKeyKind",
     "CliqKeySpec",
@@ -29,6 +32,7 @@ __all__ = [
     "CliqTransport",
     "CylinderGroupSpec",
     "CylinderSpec",
+    "KeyGroupSpec",
     "KeyPlan",
     "OfflineUpdates",
     "ProgrammingKeySpec",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from key2xs_twin.cliq.inventory import CliqKeyKind
-from key2xs_twin.cliq.plan import KeyPlan, in_schedule
+from key2xs_twin.cliq.plan import KeyPlan, ValidityKind, in_schedule
 from key2xs_twin.cliq.things import CliqReason
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _refusal_by_memory(key: CliqKeyDevice, cylinder: CylinderDevice) -> CliqReas
 def _refusal_by_time(key: CliqKeyDevice, at: datetime, zone: ZoneInfo) -> CliqReason | None:
     """Validity, revalidation and schedule, all on the key's clock."""
     program, reading = key.program, key.clock.reading(at)
-    if program is None or not program.validity.allows(reading):
+    if program is None or has_no_time(key, program) or not program.validity.allows(reading):
         return CliqReason.NOT_VALID
     if has_lapsed(key, program, at):
         return CliqReason.REVALIDATION_LAPSED
@@ -73,10 +73,17 @@ def _refusal_by_time(key: CliqKeyDevice, at: datetime, zone: ZoneInfo) -> CliqRe
 def is_programmed_for(key: CliqKeyDevice, program: KeyPlan, cylinder: CylinderDevice) -> bool:
     """Whether key and cylinder know each other: by the key's list, or for a normal key by the cylinder's."""
     if key.kind is CliqKeyKind.NORMAL:
-        return key.key_id in cylinder.authorised
+        entries = cylinder.entries
+        return key.key_id in entries.key_ids or not key.key_group_ids.isdisjoint(entries.key_group_ids)
     return cylinder.cylinder_id in program.cylinder_ids or not program.group_ids.isdisjoint(
         cylinder.group_ids
     )
+
+
+def has_no_time(key: CliqKeyDevice, program: KeyPlan) -> bool:
+    """Whether the key cannot judge its own limits: its clock stands since the battery was changed."""
+    limited = program.validity.kind is ValidityKind.BETWEEN or program.schedule is not None
+    return key.time_lost and (limited or program.revalidation_minutes is not None)
 
 
 def has_lapsed(key: CliqKeyDevice, program: KeyPlan, at: datetime) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from key2xs_twin.cliq.decision import decide, has_lapsed
 from key2xs_twin.cliq.inventory import CliqKeyKind, UpdaterKind
+from key2xs_twin.cliq.lists import CylinderList
 from key2xs_twin.cliq.state import Report
 from key2xs_twin.cliq.things import (
     CliqKeyDevice,
@@ -62,7 +63,7 @@ class CliqField:
             marking=spec.marking,
             number=len(self.cylinders) + 1,
             group_ids=self.server.state.groups_of.get(spec.cylinder_id, frozenset()),
-            authorised=spec.normal_key_ids,
+            entries=CylinderList(spec.normal_key_ids, spec.key_group_ids),
             online_opening=spec.online_opening,
         )
 
@@ -81,6 +82,7 @@ class CliqField:
             revalidated_at=self._now,
             online_update_at=self._now,
             phone_id=spec.phone_id,
+            key_group_ids=self.server.state.key_groups_of(spec.key_id),
         )
         if spec.programmed and spec.plan is not None:
             key.program, key.revision = spec.plan, record.revision
@@ -158,7 +160,7 @@ class CliqField:
                 event_id=self._rng.uuid("cliq event", "cylinder", cylinder.number, cylinder.counter),
                 kind=_kind(reason),
                 happened_at=now,
-                recorded_at=key.clock.reading(now),
+                recorded_at=key.shown(now),
                 reason=reason,
                 cylinder_id=cylinder.cylinder_id,
                 key_id=key.key_id,
@@ -179,7 +181,7 @@ class CliqField:
             event_id=self._rng.uuid("cliq event", "key", key.number, key.counter),
             kind=kind,
             happened_at=now,
-            recorded_at=key.clock.reading(now),
+            recorded_at=key.shown(now),
             reason=reason,
             cylinder_id=cylinder_id,
             key_id=key.key_id,
@@ -243,11 +245,11 @@ class CliqField:
         key.unacknowledged = None
 
     def _set_clock(self, key: CliqKeyDevice, now: datetime) -> None:
-        error = abs(key.clock.reading(now) - now)
+        if key.time_lost or abs(key.clock.reading(now) - now) >= NOTED_CLOCK_ERROR:
+            self._remember(key, EventKind.CLOCK_SET, now)  # with the time that the clock showed before
         key.clock.correct(now)
         key.clock.offset = key.habit
-        if error >= NOTED_CLOCK_ERROR:
-            self._remember(key, EventKind.CLOCK_SET, now)
+        key.time_lost = False
 
     def _prolong(self, key: CliqKeyDevice, updater: UpdaterDevice) -> bool:
         """The offline update: more time for the same program, as far as the settings allow."""
@@ -330,12 +332,17 @@ class CliqField:
         here = [task for task in carrier.tasks if task.cylinder_id == cylinder_id and task.done is None]
         for task in here:
             task.done = not pulled_early and self._carry_out(cylinder, task)
-            task.done_at = self._now
+            task.done_at, task.torn = self._now, pulled_early
         if pulled_early:
             return False
-        for row in (*cylinder.own_rows, *cylinder.foreign_rows):
-            carrier.rows.setdefault(str(row.event_id), ReadRow(row=row, read_at=self._now))
-        kinds = [EventKind.LIST_READ]
+        if any(task.done and task.kind == "reprogram" for task in here):
+            kinds = [
+                EventKind.CYLINDER_REPROGRAMMED
+            ]  # what the cylinder had noted is gone, and nothing was read
+        else:
+            for row in (*cylinder.own_rows, *cylinder.foreign_rows):
+                carrier.rows.setdefault(str(row.event_id), ReadRow(row=row, read_at=self._now))
+            kinds = [EventKind.LIST_READ]
         if any(task.done for task in here):
             kinds.append(EventKind.CYLINDER_PROGRAMMED)
         for kind in kinds:
@@ -343,6 +350,15 @@ class CliqField:
         return all(task.done for task in here)
 
     def _carry_out(self, cylinder: CylinderDevice, task: LoadedTask) -> bool:
+        if task.content is not None:
+            cylinder.entries = task.content.entries
+            if task.kind == "reprogram":
+                cylinder.group_ids, cylinder.blocked = task.content.group_ids, set(task.content.blocked)
+                cylinder.own_rows.clear()
+                cylinder.foreign_rows.clear()
+            return True
+        if task.key_id is None:
+            return False
         if task.kind == "unblock":
             cylinder.blocked.discard(task.key_id)
             return True
@@ -375,9 +391,11 @@ class CliqField:
         return True
 
     def program_cylinder(self, cylinder_id: UUID) -> None:
-        """The vendor's administrator visits a cylinder with his own programming key: planned groups go in."""
+        """The vendor's administrator visits a cylinder with his own programming key: planned groups and entries go in."""
         cylinder = self.cylinders[cylinder_id]
         cylinder.group_ids = self.server.state.groups_of.get(cylinder_id, frozenset())
+        cylinder.entries = self.server.state.cylinders[cylinder_id].planned
+        self.server.cylinder_programmed(cylinder_id)
         for row in (*cylinder.own_rows, *cylinder.foreign_rows):
             self.server.receive_row(row, read_at=self._now, source="cylinder")
 

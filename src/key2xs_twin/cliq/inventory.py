@@ -31,7 +31,7 @@ class UpdaterKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CylinderSpec:
-    """A cylinder as installed. ``normal_key_ids``: normal keys authorised in it."""
+    """A cylinder as installed. ``normal_key_ids``, ``key_group_ids``: the normal keys and key groups that it lists."""
 
     cylinder_id: UUID
     marking: str
@@ -39,6 +39,7 @@ class CylinderSpec:
     online_opening: bool = False
     place: str = ""
     normal_key_ids: frozenset[UUID] = frozenset()
+    key_group_ids: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,25 @@ class CylinderGroupSpec:
     name: str
     member_ids: frozenset[UUID] = frozenset()
     writable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyGroupSpec:
+    """Normal keys that are one entry in a cylinder; they are made so and stay so."""
+
+    group_id: UUID
+    name: str
+    member_ids: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessProfileSpec:
+    """A named access list that is tied to keys (CLIQ Web Manager)."""
+
+    profile_id: UUID
+    name: str
+    cylinder_ids: frozenset[UUID] = frozenset()
+    group_ids: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +117,8 @@ class CliqSite:
     time_zone: str = "Europe/Amsterdam"
     cylinders: tuple[CylinderSpec, ...] = ()
     groups: tuple[CylinderGroupSpec, ...] = ()
+    key_groups: tuple[KeyGroupSpec, ...] = ()
+    profiles: tuple[AccessProfileSpec, ...] = ()
     keys: tuple[CliqKeySpec, ...] = ()
     updaters: tuple[UpdaterSpec, ...] = ()
     programming_keys: tuple[ProgrammingKeySpec, ...] = ()

@@ -160,7 +160,7 @@ def block_state(state: CliqState, record: CliqKeyRecord) -> BlockState:
     if record.reported is not Report.LOST and not is_coming and not _is_in_a_cylinder(state, record):
         return BlockState.NONE
     plans = [record.plan, record.confirmed, *record.taken, record.sent.plan if record.sent else None]
-    could_open = frozenset[UUID]().union(*(state.reach(plan) for plan in plans))
+    could_open = state.may_list(record.key_id).union(*(state.reach(plan) for plan in plans))
     blocked_in = {cid for cid in could_open if record.key_id in state.cylinders[cid].blocked}
     if blocked_in == could_open:
         return BlockState.BLOCKED

@@ -34,7 +34,17 @@ def get_jobs(call: Call) -> Any:
         found = [job for job in found if (job.state is not JobState.RETURNED) is (wanted == "true")]
     if key is not None:
         record = find_key(state, _as_id(key))
-        found = [job for job in found if any(task.key_id == record.key_id for task in job.tasks)]
+        about = {
+            task.cylinder_id for job in found for task in job.tasks if task.key_id == record.key_id
+        }  # a task that overwrites everything there is about the key, too
+        found = [
+            job
+            for job in found
+            if any(
+                task.key_id == record.key_id or (task.key_id is None and task.cylinder_id in about)
+                for task in job.tasks
+            )
+        ]
     return {"items": [render.job(job) for job in found]}
 
 

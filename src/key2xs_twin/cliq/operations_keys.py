@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from key2xs_twin.cliq import keys as key_life, render
+from key2xs_twin.cliq import keys as key_life, lists, render
 from key2xs_twin.cliq.errors import CliqError, invalid, wrong_state
+from key2xs_twin.cliq.operations_reading import find_cylinder
 from key2xs_twin.cliq.routes import Call, created, route, tagged
-from key2xs_twin.cliq.shapes import HolderBody, PlanBody, ReportBody, decode, read_plan
+from key2xs_twin.cliq.shapes import HolderBody, ListBody, PlanBody, ReportBody, decode, read_plan
 from key2xs_twin.cliq.things import EventKind
 
 
@@ -24,6 +25,23 @@ def put_plan(call: Call) -> Any:
         raise CliqError(412, "changed", f"The plan is at revision {record.revision}.")
     key_life.change_plan(server.state, record, plan, server.sees)
     return tagged(render.whole_key(server, record), record.revision)
+
+
+@route("PUT", "cylinders/*/list", body=True)
+def put_list(call: Call) -> Any:
+    """Replace the entries planned for a cylinder, if nobody else changed them since they were read."""
+    server = call.server
+    record = find_cylinder(server, call.id("cylinder"))
+    wanted = (call.request.if_match or "").strip('"')
+    if not wanted:
+        raise invalid("If-Match", "Entries are replaced with the revision that was read.")
+    body = decode(call.request.body, ListBody)
+    if len(set(body.keys)) != len(body.keys) or len(set(body.key_groups)) != len(body.key_groups):
+        raise invalid("keys", "An entry is repeated.")
+    if wanted != str(record.list_revision):
+        raise CliqError(412, "changed", f"The entries are at revision {record.list_revision}.")
+    lists.change(server, record, lists.CylinderList(frozenset(body.keys), frozenset(body.key_groups)))
+    return tagged(render.cylinder_list(record), record.list_revision)
 
 
 @route("POST", "keys/*/send")

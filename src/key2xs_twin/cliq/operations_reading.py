@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from key2xs_twin.cliq import render
-from key2xs_twin.cliq.errors import invalid
+from key2xs_twin.cliq.errors import invalid, unknown
 from key2xs_twin.cliq.keys import find_key
 from key2xs_twin.cliq.routes import NO_CONTENT, Call, created, route, tagged
 from key2xs_twin.cliq.shapes import SessionBody, decode, write_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from key2xs_twin.cliq.server import CliqServer
+    from key2xs_twin.cliq.state import CylinderRecord
 
 
 @route("POST", "sessions", signed_in=False, body=True)
@@ -50,11 +53,48 @@ def get_cylinders(call: Call) -> Any:
     return _page(call, visible, lambda each: render.cylinder(call.server, state.cylinders[each]))
 
 
+@route("GET", "access-profiles", "cursor", "limit")
+def get_profiles(call: Call) -> Any:
+    """A page of the access profiles."""
+    state = call.server.state
+    return _page(call, state.profiles, lambda each: render.profile(state.profiles[each], call.server.sees))
+
+
 @route("GET", "cylinder-groups", "cursor", "limit")
 def get_groups(call: Call) -> Any:
     """A page of the cylinder groups."""
     state = call.server.state
     return _page(call, state.groups, lambda each: render.group(state.groups[each], call.server.sees))
+
+
+@route("GET", "cylinders/*/list")
+def get_list(call: Call) -> Any:
+    """The normal keys and key groups planned for one cylinder."""
+    record = find_cylinder(call.server, call.id("cylinder"))
+    return tagged(render.cylinder_list(record), record.list_revision)
+
+
+def find_cylinder(server: CliqServer, cylinder_id: UUID) -> CylinderRecord:
+    """The cylinder, if the client's domains hold it."""
+    record = server.state.cylinders.get(cylinder_id)
+    if record is None or not server.sees(cylinder_id):
+        raise unknown("cylinder", cylinder_id)
+    return record
+
+
+@route("GET", "key-groups")
+def get_key_groups(call: Call) -> Any:
+    """The key groups."""
+    return {"items": [render.key_group(each) for each in call.server.state.key_groups.values()]}
+
+
+@route("GET", "keys/*/lists")
+def get_lists(call: Call) -> Any:
+    """The cylinders that list a normal key, did so, or are to: planned, as programmed, and what is on its way there."""
+    server = call.server
+    record = find_key(server.state, call.id("key"))
+    found = sorted(each for each in server.state.listed_in.get(record.key_id, ()) if server.sees(each))
+    return {"items": [render.listing(server.state, record, each) for each in found]}
 
 
 @route("GET", "keys", "cursor", "limit")

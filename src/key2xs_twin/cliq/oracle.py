@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from key2xs_twin.cliq.decision import is_programmed_for, must_ask
+from key2xs_twin.cliq.decision import has_no_time, is_programmed_for, must_ask
 from key2xs_twin.cliq.inventory import CliqKeyKind
 from key2xs_twin.cliq.plan import ValidityKind
 from key2xs_twin.cliq.weekly import open_times, true_interval
@@ -77,7 +77,7 @@ class CliqOracle:
         program = key.program
         if program is None or key.battery_low or key_id in cylinder.blocked:
             return [], []
-        if not is_programmed_for(key, program, cylinder):
+        if has_no_time(key, program) or not is_programmed_for(key, program, cylinder):
             return [], []
         frame = _validity(program.validity, key.clock)
         weekly: list[Weekly] = [(program.schedule, key.clock)] if program.schedule is not None else []

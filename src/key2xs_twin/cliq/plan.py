@@ -51,7 +51,10 @@ class WeeklyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPlan:
-    """The complete content of a key as somebody wants it; ``schedule`` ``None`` is no schedule."""
+    """The complete content of a key as somebody wants it; ``schedule`` ``None`` is no schedule.
+
+    ``profile_ids``: access profiles tied to the key; ``from_profiles``: the entries that it has only through them.
+    """
 
     cylinder_ids: frozenset[UUID] = frozenset()
     group_ids: frozenset[UUID] = frozenset()
@@ -59,6 +62,8 @@ class KeyPlan:
     schedule: tuple[WeeklyRow, ...] | None = None
     revalidation_minutes: int | None = None
     online_opening: bool = False
+    profile_ids: frozenset[UUID] = frozenset()
+    from_profiles: frozenset[UUID] = frozenset()
 
     @property
     def entries(self) -> int:

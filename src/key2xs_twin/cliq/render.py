@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from key2xs_twin.cliq.keys import block_state
+from key2xs_twin.cliq.lists import covers, open_tasks
 from key2xs_twin.cliq.plan import ValidityKind
 from key2xs_twin.cliq.shapes import write_clock, write_instant
 from key2xs_twin.cliq.state import TaskState
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
         EventRecord,
         GroupRecord,
         Job,
+        KeyGroupRecord,
+        ProfileRecord,
         ProgrammingKeyRecord,
         UpdaterRecord,
     )
@@ -77,6 +80,66 @@ def cylinder(server: CliqServer, record: CylinderRecord) -> Json:
     }
 
 
+def cylinder_list(record: CylinderRecord) -> Json:
+    """GET /cylinders/{id}/list."""
+    return {
+        "cylinder": str(record.spec.cylinder_id),
+        "revision": record.list_revision,
+        "keys": [str(each) for each in sorted(record.planned.key_ids)],
+        "key_groups": [str(each) for each in sorted(record.planned.key_group_ids)],
+    }
+
+
+def key_group(record: KeyGroupRecord) -> Json:
+    """An item of GET /key-groups."""
+    return {
+        "id": str(record.group_id),
+        "name": record.name,
+        "members": [str(each) for each in sorted(record.member_ids)],
+    }
+
+
+def listing(state: CliqState, key_record: CliqKeyRecord, cylinder_id: UUID) -> Json:
+    """An item of GET /keys/{id}/lists: *programmed* is what programming keys told, never a look into the cylinder."""
+    record = state.cylinders[cylinder_id]
+    return {
+        "cylinder": str(cylinder_id),
+        "revision": record.list_revision,
+        "planned": covers(state, record.planned, key_record.key_id),
+        "programmed": covers(state, record.programmed, key_record.key_id),
+        "programmed_at": write_instant(record.programmed_at),
+        "changed_at": write_instant(record.list_changed_at),
+        "tasks": [
+            {
+                "job": str(job_id),
+                "n": each.number,
+                "kind": each.kind,
+                "programming_key": str(carrier_id),
+                "key": None if each.key_id is None else str(each.key_id),
+                "state": str(each.state),
+                "revision": each.revision,
+            }
+            for job_id, carrier_id, each in open_tasks(state, cylinder_id)
+        ],
+    }
+
+
+def profile(record: ProfileRecord, sees: Callable[[UUID], bool]) -> Json:
+    """An item of GET /access-profiles."""
+    return {
+        "id": str(record.profile_id),
+        "name": record.name,
+        "access": _access(record.cylinder_ids, record.group_ids, sees),
+    }
+
+
+def _access(
+    cylinder_ids: frozenset[UUID], group_ids: frozenset[UUID], sees: Callable[[UUID], bool]
+) -> list[Json]:
+    access = [{"cylinder": str(each)} for each in sorted(cylinder_ids) if sees(each)]
+    return access + [{"group": str(each)} for each in sorted(group_ids)]
+
+
 def group(record: GroupRecord, sees: Callable[[UUID], bool]) -> Json:
     """An item of GET /cylinder-groups."""
     return {
@@ -126,8 +189,6 @@ def update(record: CliqKeyRecord) -> Json:
 def _plan(plan: KeyPlan | None, sees: Callable[[UUID], bool]) -> Json | None:
     if plan is None:
         return None
-    access = [{"cylinder": str(each)} for each in sorted(plan.cylinder_ids) if sees(each)]
-    access += [{"group": str(each)} for each in sorted(plan.group_ids)]
     schedule = None
     if plan.schedule is not None:
         schedule = [
@@ -135,7 +196,9 @@ def _plan(plan: KeyPlan | None, sees: Callable[[UUID], bool]) -> Json | None:
             for row in plan.schedule
         ]
     return {
-        "access": access,
+        # Entries that come from a profile are in it like any other: the key does not tell them apart.
+        "access": _access(plan.cylinder_ids, plan.group_ids, sees),
+        "profiles": [str(each) for each in sorted(plan.profile_ids)],
         "validity": _validity(plan.validity),
         "schedule": schedule,
         "revalidation_minutes": plan.revalidation_minutes,
@@ -191,7 +254,7 @@ def job(record: Job) -> Json:
                 "n": task.number,
                 "kind": task.kind,
                 "cylinder": str(task.cylinder_id),
-                "key": str(task.key_id),
+                "key": None if task.key_id is None else str(task.key_id),
                 "state": str(task.state),
                 "done_at": write_instant(task.done_at),
                 "known_at": write_instant(task.known_at),

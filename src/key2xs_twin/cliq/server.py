@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 from key2xs_twin.cliq import jobs, keys as key_life
 from key2xs_twin.cliq.errors import CliqError
+from key2xs_twin.cliq.lists import CylinderList, Told, content, tell
 from key2xs_twin.cliq.plan import in_schedule
 from key2xs_twin.cliq.sessions import CliqSessions
 from key2xs_twin.cliq.settings import CliqSettings
@@ -24,22 +25,27 @@ from key2xs_twin.cliq.state import (
     CylinderRecord,
     EventRecord,
     GroupRecord,
+    KeyGroupRecord,
+    ProfileRecord,
     ProgrammingKeyRecord,
     UpdaterRecord,
     UpdateState,
 )
 from key2xs_twin.cliq.things import EventKind, MemoryRow
 from key2xs_twin.edge import Answer
+from key2xs_twin.gateway import Gateway
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
     from key2xs_twin.cliq.inventory import (
+        AccessProfileSpec,
         CliqKeySpec,
         CliqSite,
         CylinderGroupSpec,
         CylinderSpec,
+        KeyGroupSpec,
         ProgrammingKeySpec,
         UpdaterSpec,
     )
@@ -104,6 +110,7 @@ class CliqServer:
         self.zone = ZoneInfo(account.time_zone)
         self.settings = settings if settings is not None else CliqSettings()
         self.faults = faults
+        self.gateway = Gateway("cliq", rng)
         self.sessions = CliqSessions(account, self.settings, rng)
         self.state = CliqState()
         self.calls: Counter[str] = Counter()
@@ -116,6 +123,8 @@ class CliqServer:
         self.load(
             cylinders=site.cylinders,
             groups=site.groups,
+            key_groups=site.key_groups,
+            profiles=site.profiles,
             keys=site.keys,
             updaters=site.updaters,
             programming_keys=site.programming_keys,
@@ -126,6 +135,8 @@ class CliqServer:
         *,
         cylinders: Iterable[CylinderSpec] = (),
         groups: Iterable[CylinderGroupSpec] = (),
+        key_groups: Iterable[KeyGroupSpec] = (),
+        profiles: Iterable[AccessProfileSpec] = (),
         keys: Iterable[CliqKeySpec] = (),
         updaters: Iterable[UpdaterSpec] = (),
         programming_keys: Iterable[ProgrammingKeySpec] = (),
@@ -138,13 +149,29 @@ class CliqServer:
         """
         state, devices = self.state, self.devices
         new = list(cylinders)
-        state.cylinders.update((spec.cylinder_id, CylinderRecord(spec=spec)) for spec in new)
+        for each in key_groups:
+            state.key_groups[each.group_id] = KeyGroupRecord(
+                group_id=each.group_id, name=each.name, member_ids=each.member_ids
+            )
+        for spec in new:
+            entries = CylinderList(spec.normal_key_ids, spec.key_group_ids)
+            record = CylinderRecord(spec=spec, planned=entries, programmed=entries)
+            state.cylinders[spec.cylinder_id] = record
+            state.note_listed(record)
         for group in groups:
             self._require_cylinders(group.member_ids, group.name)
             state.groups[group.group_id] = GroupRecord(
                 group_id=group.group_id, name=group.name, member_ids=group.member_ids, writable=group.writable
             )
         state.regroup()
+        for profile in profiles:
+            self._require_cylinders(profile.cylinder_ids, profile.name)
+            state.profiles[profile.profile_id] = ProfileRecord(
+                profile_id=profile.profile_id,
+                name=profile.name,
+                cylinder_ids=profile.cylinder_ids,
+                group_ids=profile.group_ids,
+            )
         for updater in updaters:
             state.updaters[updater.updater_id] = UpdaterRecord(
                 spec=updater, online=updater.network_up, seen_at=self.time.now
@@ -169,6 +196,7 @@ class CliqServer:
     def _add_key(self, spec: CliqKeySpec) -> None:
         if spec.plan is not None:
             self._require_cylinders(spec.plan.cylinder_ids, spec.serial)
+            spec = replace(spec, plan=self.state.with_profiles(spec.plan))
         record = CliqKeyRecord(
             key_id=spec.key_id,
             serial=spec.serial,
@@ -248,7 +276,7 @@ class CliqServer:
     ) -> None:
         """A programming key is back: outcomes of tasks, and what it read from cylinders."""
         self._programming_key_seen(programming_key_id, updater_id)
-        jobs.settle(self.state, tried, self.time.now)
+        jobs.settle(self, programming_key_id, tried)
         for read in rows:
             self.receive_row(read.row, read_at=read.read_at, source="cylinder")
 
@@ -256,6 +284,11 @@ class CliqServer:
         record = self.state.programming_keys[programming_key_id]
         record.last_seen_at = self.time.now
         record.last_seen_place = self.state.updaters[updater_id].spec.place
+
+    def cylinder_programmed(self, cylinder_id: UUID) -> None:
+        """The vendor's administrator brought everything planned to a cylinder with his own programming key."""
+        record = self.state.cylinders[cylinder_id]
+        tell(record, Told(self.time.now, "list", None, content(self.state, record, "list")))
 
     def receive_row(self, row: MemoryRow, *, read_at: datetime, source: str) -> bool:
         """An event arrives now; ``False`` if it was here already."""

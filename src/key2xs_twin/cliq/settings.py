@@ -31,5 +31,6 @@ class CliqSettings:
     revalidation_max: int = 30 * 24 * 60
     job_capacity: int = 30  # CLIQ Software FAQ: recommended maximum of jobs on one programming key
     block_capacity: int = 3000  # CLIQ Remote FAQ (UK): blocked keys a cylinder can hold
+    key_group_capacity: int = 200  # CLIQ Remote FAQ (UK), older generation: key groups a cylinder can list
     events_max: int = 500  # rows of one answer
     page_max: int = 1000

@@ -75,6 +75,13 @@ class PlanBody(Body):
     online_opening: bool
 
 
+class ListBody(Body):
+    """PUT /cylinders/{id}/list: replaces everything."""
+
+    keys: list[UUID]
+    key_groups: list[UUID]
+
+
 class ReportBody(Body):
     """POST /keys/{id}/report."""
 
@@ -90,7 +97,7 @@ class HolderBody(Body):
 class TaskBody(Body):
     """A task of a new job."""
 
-    kind: Literal["block", "unblock"]
+    kind: Literal["block", "unblock", "list"]
     cylinder: UUID
     key: UUID
 

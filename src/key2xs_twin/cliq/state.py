@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+import msgspec
+
+from key2xs_twin.cliq.lists import NO_ENTRIES, CylinderList, covers
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
     from key2xs_twin.cliq.inventory import CliqKeyKind, CylinderSpec, ProgrammingKeySpec, UpdaterSpec
+    from key2xs_twin.cliq.lists import Told
     from key2xs_twin.cliq.plan import KeyPlan
     from key2xs_twin.cliq.things import MemoryRow
 
@@ -95,10 +100,16 @@ class CliqKeyRecord:
 
 @dataclass(slots=True, kw_only=True)
 class CylinderRecord:
-    """A cylinder on the server; ``blocked`` as far as programming keys came back and told."""
+    """A cylinder on the server; ``blocked`` and ``programmed`` as far as programming keys came back and told."""
 
     spec: CylinderSpec
     blocked: set[UUID] = field(default_factory=set)
+    planned: CylinderList = NO_ENTRIES
+    list_revision: int = 1
+    list_changed_at: datetime | None = None
+    programmed: CylinderList = NO_ENTRIES
+    programmed_at: datetime | None = None
+    told: list[Told] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,6 +120,25 @@ class GroupRecord:
     name: str
     member_ids: frozenset[UUID]
     writable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyGroupRecord:
+    """A key group: normal keys that are one entry in a cylinder."""
+
+    group_id: UUID
+    name: str
+    member_ids: frozenset[UUID]
+
+
+@dataclass(slots=True, kw_only=True)
+class ProfileRecord:
+    """An access profile as it is now; a key has its entries once it was updated after the last change."""
+
+    profile_id: UUID
+    name: str
+    cylinder_ids: frozenset[UUID]
+    group_ids: frozenset[UUID]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,15 +161,24 @@ class ProgrammingKeyRecord:
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """One visit to one cylinder for one key."""
+    """One visit to one cylinder: for one key, or to overwrite everything in it.
+
+    ``revision``: of the cylinder's planned entries, as loaded.
+    """
 
     number: int
-    kind: str  # block, unblock
+    kind: str  # block, unblock, list, reprogram
     cylinder_id: UUID
-    key_id: UUID
+    key_id: UUID | None
     state: TaskState = TaskState.WAITING
     done_at: datetime | None = None
     known_at: datetime | None = None
+    revision: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits or is on its round."""
+        return self.state in {TaskState.WAITING, TaskState.LOADED}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,11 +194,10 @@ class Job:
     @property
     def open_tasks(self) -> int:
         """Tasks that take room on the programming key."""
-        return sum(task.state in {TaskState.WAITING, TaskState.LOADED} for task in self.tasks)
+        return sum(task.is_open for task in self.tasks)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventRecord:
+class EventRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event as it arrived; ``seq`` is the order of arrival."""
 
     row: MemoryRow
@@ -183,6 +221,9 @@ class CliqState:
     event_ids: set[UUID] = field(default_factory=set)
     groups_of: dict[UUID, frozenset[UUID]] = field(default_factory=dict)  # of a cylinder, as planned
     tasked: set[UUID] = field(default_factory=set)  # keys that some job was ever about
+    key_groups: dict[UUID, KeyGroupRecord] = field(default_factory=dict)
+    listed_in: dict[UUID, set[UUID]] = field(default_factory=dict)  # cylinders that ever listed a normal key
+    profiles: dict[UUID, ProfileRecord] = field(default_factory=dict)
 
     def regroup(self) -> None:
         """Note again which groups each cylinder is in."""
@@ -198,6 +239,38 @@ class CliqState:
             return frozenset()
         members = (self.groups[group_id].member_ids for group_id in plan.group_ids if group_id in self.groups)
         return plan.cylinder_ids.union(*members)
+
+    def with_profiles(self, plan: KeyPlan) -> KeyPlan:
+        """The plan with the entries that its access profiles hold now."""
+        held = [self.profiles[each] for each in plan.profile_ids]
+        own_cylinders, own_groups = (
+            plan.cylinder_ids - plan.from_profiles,
+            plan.group_ids - plan.from_profiles,
+        )
+        cylinders = own_cylinders.union(*(each.cylinder_ids for each in held))
+        groups = own_groups.union(*(each.group_ids for each in held))
+        added = (cylinders - own_cylinders) | (groups - own_groups)
+        return replace(plan, cylinder_ids=cylinders, group_ids=groups, from_profiles=added)
+
+    def key_groups_of(self, key_id: UUID) -> frozenset[UUID]:
+        """The key groups that hold a key."""
+        return frozenset(each.group_id for each in self.key_groups.values() if key_id in each.member_ids)
+
+    def note_listed(self, record: CylinderRecord) -> None:
+        """Remember which keys a cylinder's planned entries let in."""
+        for key_id in record.planned.key_ids.union(
+            *(self.key_groups[each].member_ids for each in record.planned.key_group_ids)
+        ):
+            self.listed_in.setdefault(key_id, set()).add(record.spec.cylinder_id)
+
+    def may_list(self, key_id: UUID) -> frozenset[UUID]:
+        """Cylinders whose entries let a normal key in, planned or as programming keys told."""
+        return frozenset(
+            each
+            for each in self.listed_in.get(key_id, ())
+            if covers(self, self.cylinders[each].planned, key_id)
+            or covers(self, self.cylinders[each].programmed, key_id)
+        )
 
     def jobs_of(self, programming_key_id: UUID) -> list[Job]:
         """Jobs of one programming key, oldest first."""

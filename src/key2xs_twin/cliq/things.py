@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from key2xs_twin.cliq.inventory import CliqKeyKind, UpdaterKind
+from key2xs_twin.cliq.lists import NO_ENTRIES, CylinderContent, CylinderList
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -43,6 +46,7 @@ class EventKind(StrEnum):
     KEY_UPDATED = "key_updated"
     KEY_UPDATED_OFFLINE = "key_updated_offline"
     CYLINDER_PROGRAMMED = "cylinder_programmed"
+    CYLINDER_REPROGRAMMED = "cylinder_reprogrammed"  # everything overwritten, its event list too
     LIST_READ = "list_read"
     CLOCK_SET = "clock_set"
     HANDED_OUT = "handed_out"
@@ -50,8 +54,7 @@ class EventKind(StrEnum):
     REPORTED_LOST = "reported_lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryRow:
+class MemoryRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event in a device's memory. ``happened_at`` is the truth and never leaves the twin."""
 
     event_id: UUID
@@ -64,8 +67,7 @@ class MemoryRow:
     foreign_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadRow:
+class ReadRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row on its way to the server."""
 
     row: MemoryRow
@@ -89,9 +91,15 @@ class CliqKeyDevice:
     online_update_at: datetime
     offline_updates: int = 0
     phone_id: UUID | None = None
+    key_group_ids: frozenset[UUID] = frozenset()
     battery_low: bool = False
+    time_lost: bool = False  # the battery was changed, and no updater with network has set the clock since
     memory: deque[MemoryRow] = field(default_factory=lambda: deque(maxlen=KEY_ROWS))
     counter: int = 0
+
+    def shown(self, at: datetime) -> datetime | None:
+        """What the key writes down as the time; ``None`` while its clock stands."""
+        return None if self.time_lost else self.clock.reading(at)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,7 +110,7 @@ class CylinderDevice:
     marking: str
     number: int
     group_ids: frozenset[UUID] = frozenset()
-    authorised: frozenset[UUID] = frozenset()  # normal keys
+    entries: CylinderList = NO_ENTRIES  # normal keys and key groups
     online_opening: bool = False
     blocked: set[UUID] = field(default_factory=set)
     own_rows: deque[MemoryRow] = field(default_factory=lambda: deque(maxlen=OWN_ROWS))
@@ -126,15 +134,17 @@ class UpdaterDevice:
 
 @dataclass(slots=True, kw_only=True)
 class LoadedTask:
-    """A task on a programming key; ``done`` ``None`` is not tried yet."""
+    """A task on a programming key; ``done`` ``None`` is not tried yet. ``torn``: it was pulled out meanwhile."""
 
     job_id: UUID
     number: int
     kind: str
     cylinder_id: UUID
-    key_id: UUID
+    key_id: UUID | None
+    content: CylinderContent | None = None
     done: bool | None = None
     done_at: datetime | None = None
+    torn: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -36,7 +36,7 @@ def decide(
         lock: the lock as a thing.
         at: the true instant of the attempt.
         physics: which of the doubtful truths hold in this world.
-        zone: the locking system's time zone, in which slots are stored.
+        zone: the locking system's time zone, in which slots are stored; a lock with a wrong DST package has its own.
         ask_server: what the vendor's server answers; used only by a lock that requires it.
 
     """
@@ -45,13 +45,16 @@ def decide(
         return Reason.NO_PROGRAM
     if program.right_ids.isdisjoint(lock.right_ids):
         return Reason.NO_RIGHT
-    if key.key_id in newer(lock.blocks, key.blocks).key_ids:
+    blocked = newer(lock.blocks, key.blocks).key_ids
+    if blocked and key.key_id in blocked:
         return Reason.BLOCKLISTED
     if is_offline_expired(key, program, at):
         return Reason.OFFLINE_EXPIRED
     clock = slot_clock(key, lock, physics)
     if clock is not None:
-        late_or_early = _judge_slots(program, clock.reading(at).astimezone(zone).replace(tzinfo=None))
+        late_or_early = _judge_slots(
+            program, clock.reading(at).astimezone(lock.zone or zone).replace(tzinfo=None)
+        )
         if late_or_early is not None:
             return late_or_early
     if not lock.online_required:

@@ -9,11 +9,15 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import msgspec
+
 from key2xs_twin.devices.kinds import KeyKind, LockType
 from key2xs_twin.devices.program import NO_BLOCKS, BlockCopy, Program
 from key2xs_twin.time import DeviceClock
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from key2xs_twin.cliq.things import CliqReason
 
 
@@ -46,8 +50,7 @@ class TypeBit(IntEnum):
     NO_TIME = 131072
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRow:
+class AuditRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row in a lock's memory.
 
     ``happened_at`` is the truth and never leaves the twin; ``recorded_at`` is what the lock could write
@@ -66,8 +69,7 @@ class AuditRow:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CarriedRow:
+class CarriedRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row on its way: who read it from the lock is known by when it was read."""
 
     row: AuditRow
@@ -106,7 +108,8 @@ class LockDevice:
     """A lock as a thing: the rights programmed into it, its clock if it has one, its log.
 
     ``taken_up_to`` is the counter of the newest row that some carrier took along; the rows stay in the ring
-    until it is full, so that a programmer can read them again.
+    until it is full, so that a programmer can read them again. ``stopped_clock`` is a clock that has lost the time: until
+    a programmer sets it, the lock is like one without. ``zone`` is the one of a wrong DST package, ``None`` the site's own.
     """
 
     lock_id: UUID
@@ -125,10 +128,11 @@ class LockDevice:
     going_counter: int = 0
     taken_up_to: int = 0
     last_known_time: datetime | None = None
+    stopped_clock: DeviceClock | None = None
+    zone: ZoneInfo | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attempt at one lock of either maker, as it truly happened. ``log_id`` names the row it left."""
 
     ok: bool

@@ -23,6 +23,7 @@ def door(server: IloqServer) -> Door[ApiRequest]:
     return Door(
         time=server.time,
         faults=server.faults,
+        gateway=server.gateway,
         read=read_request,
         answer=lambda call: server.answer(call),  # noqa: PLW0108 - looked up at each call: tests interfere there
         end_session=lambda session_id: server.sessions.kill(session_id),  # noqa: PLW0108

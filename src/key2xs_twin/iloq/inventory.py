@@ -90,6 +90,7 @@ class LockSpec:
     security_access_ids: frozenset[UUID] = frozenset()
     zone_id: UUID | None = None
     serial_number: int = 0
+    sw_version: int = 0  # 0: never read
     description: str = ""
     location_code: str = ""
     time_limit_title_ids: frozenset[UUID] = frozenset()

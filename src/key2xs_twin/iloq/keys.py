@@ -13,7 +13,7 @@ from enum import IntEnum
 from uuid import UUID
 
 from key2xs_twin.iloq.errors import ApiError, invalid, not_possible
-from key2xs_twin.iloq.inventory import KeyKind, RightType
+from key2xs_twin.iloq.inventory import KeyKind, LockSpec, LockType, RightType
 from key2xs_twin.iloq.settings import IloqSettings
 from key2xs_twin.iloq.shapes import RightsBody, SchedulerBody, SlotBody, read_local, read_utc
 from key2xs_twin.iloq.state import (
@@ -29,6 +29,8 @@ from key2xs_twin.iloq.state import (
 
 GONE = frozenset({KeyState.RETURNED, KeyState.DELETED})
 HARD_SLOT_LIMIT = 23  # Public API v2: no lock firmware reads more
+OLD_SLOT_LIMIT = 10  # Public API v2: what any lock firmware reads
+NEW_FIRMWARE = {LockType.C5: 138, LockType.D5: 135}  # Public API v2: from here a lock reads 23
 MIN_RENEW_MINUTE = 70  # Public API v2: KeyScheduler lead
 
 
@@ -50,7 +52,7 @@ class CanOrder(IntEnum):
 def find_key(state: VendorState, key_id: UUID) -> KeyRecord:
     """The key, or the vendor's answer to an id it does not list."""
     record = state.keys.get(key_id)
-    if record is None or record.state in GONE:
+    if record is None or record.state in GONE or key_id in state.out_of_sight:
         raise invalid(key_id, "key id")
     return record
 
@@ -133,6 +135,42 @@ def change_plan(state: VendorState, settings: IloqSettings, record: KeyRecord, p
     settle_state(record)
 
 
+def slot_budget(state: VendorState, settings: IloqSettings, plan: Plan) -> int:
+    """How many slots a key with this plan may use: the least that a lock of it reads."""
+    old = any(not _is_new(lock.spec) for lock in state.locks.values() if lock.right_ids & plan.right_ids)
+    return min(settings.slot_budget, OLD_SLOT_LIMIT if old else HARD_SLOT_LIMIT)
+
+
+def _has_room(state: VendorState, settings: IloqSettings, plan: Plan) -> bool:
+    # Most plans are small, and there are many locks.
+    small = plan.memory <= min(OLD_SLOT_LIMIT, settings.slot_budget)
+    return small or plan.memory <= slot_budget(state, settings, plan)
+
+
+def _is_new(spec: LockSpec) -> bool:
+    first = NEW_FIRMWARE.get(spec.lock_type)
+    return first is not None and spec.sw_version >= first
+
+
+def can_add_limit(state: VendorState, settings: IloqSettings, record: KeyRecord, body: SlotBody) -> int:
+    """Answers of POST Keys/{id}/TimeLimitTitles/CanAdd that the twin gives (Public API v2); 0 is ok here."""
+    if state.blocks.is_blocked(record.key_id):
+        return 15
+    if body.slot_no != 2 and (body.time_limit_title_id is not None or body.time_limit_data):
+        return 8
+    try:
+        slot = _read_slot(state, body)
+    except ApiError:
+        return 14
+    others = [each for each in record.plan.slots if each.slot_no != slot.slot_no or slot.slot_no == 2]
+    dates = {each.slot_no: each.limit_date_lg for each in (*others, slot)}
+    start, end = dates.get(0), dates.get(1)
+    if start is not None and end is not None and start >= end:
+        return 13
+    needed = slot.memory + sum(each.memory for each in others)
+    return 1 if needed > slot_budget(state, settings, record.plan) else 0
+
+
 def settle_state(record: KeyRecord) -> None:
     """PROGRAMMED only if plan and last acknowledgement agree and nothing is under way; else PLANNING."""
     agrees = record.programmed == record.plan and record.packet is None and not record.fetched
@@ -149,7 +187,7 @@ def can_order(state: VendorState, settings: IloqSettings, record: KeyRecord) -> 
         (record.kind is KeyKind.FOB and not settings.fob_order_allowed, CanOrder.WRONG_KIND),
         (record.kind is KeyKind.PHONE and record.person_id is None, CanOrder.NO_PERSON),
         (record.kind is KeyKind.PHONE and not (record.phone_no or record.email), CanOrder.NO_PHONE_NUMBER),
-        (record.plan.memory > settings.slot_budget, CanOrder.TOO_MANY_LIMITS),
+        (not _has_room(state, settings, record.plan), CanOrder.TOO_MANY_LIMITS),
         (record.kind is KeyKind.FOB and settings.fob_change_needs_token, CanOrder.NEEDS_TOKEN),
         (_touches_other_rights(state, record), CanOrder.NEEDS_TOKEN),
     )

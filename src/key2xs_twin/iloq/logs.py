@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -34,22 +35,27 @@ def receive(state: VendorState, row: AuditRow, *, read_at: datetime, arrived_at:
     A lock without clock shows the time of transfer instead of the passage, and the person is whoever holds
     the key then: the vendor's manual says so, and attribution by such rows is a guess.
     """
-    if row.log_id in state.log_ids:
-        return False
+    known = len(state.log_ids)
     state.log_ids.add(row.log_id)
+    if len(state.log_ids) == known:
+        return False
     doubtful = bool(row.type_mask & WITHOUT_TIME)
     going = row.recorded_at if row.recorded_at is not None else read_at
-    state.log.append(
-        LogRecord(
-            row=row,
-            going_date=going,
-            reading_date=read_at,
-            arrived_at=arrived_at,
-            option_mask=1 if doubtful else 0,
-            person_name=_person_name(state, row.key_id, read_at if doubtful else going),
-            custom_values=_custom_values(state, row.key_id),
-        )
+    record = LogRecord(
+        row=row,
+        going_date=going,
+        reading_date=read_at,
+        arrived_at=arrived_at,
+        option_mask=1 if doubtful else 0,
+        person_name=_person_name(state, row.key_id, read_at if doubtful else going),
+        custom_values=_custom_values(state, row.key_id),
     )
+    state.log.append(record)
+    if row.key_id is not None:
+        rows = state.log_of_key.get(row.key_id)
+        if rows is None:
+            rows = state.log_of_key[row.key_id] = []
+        rows.append(record)
     return True
 
 
@@ -63,7 +69,9 @@ def _person_name(state: VendorState, key_id: UUID | None, at: datetime) -> str |
 
 
 def _custom_values(state: VendorState, key_id: UUID | None) -> str:
-    tags = () if key_id is None else state.tags_of_key.get(key_id, {}).values()
+    if key_id is None or key_id not in state.tags_of_key:
+        return ""
+    tags = state.tags_of_key[key_id].values()
     saved = [tag for tag in tags if tag.save_to_audit]
     return "; ".join(f"{tag.key}={tag.value}" for tag in sorted(saved, key=lambda tag: tag.key))
 
@@ -79,12 +87,19 @@ def by_arrival(
 
 
 def by_event(
-    state: VendorState, start: datetime | None, end: datetime | None, *, visible_until: datetime
+    state: VendorState,
+    start: datetime | None,
+    end: datetime | None,
+    *,
+    visible_until: datetime,
+    key_ids: Iterable[UUID] = (),
 ) -> list[LogRecord]:
-    """Rows whose event lies in ``[start, end)``, oldest event first."""
+    """Rows whose event lies in ``[start, end)``, oldest event first; only those of ``key_ids`` if there are any."""
+    wanted = set(key_ids)
+    log = [record for key in wanted for record in state.log_of_key.get(key, ())] if wanted else state.log
     rows = [
         record
-        for record in state.log
+        for record in log
         if (start is None or record.going_date >= start)
         and (end is None or record.going_date < end)
         and record.arrived_at <= visible_until

@@ -40,7 +40,9 @@ def can_block(call: Call) -> Any:
 @route("POST", "Blacklists/AddKey/*", Right.BLOCKLIST_EDIT)
 def block(call: Call) -> Any:
     """Plan to block a key."""
-    blocklist.add(call.server.state, key_of(call), call.server.time.now)
+    record = key_of(call)
+    blocklist.add(call.server.state, record, call.server.time.now)
+    call.server.webhooks.tell("key_blocklisted", {"FNKey_ID": str(record.key_id), "Stamp": record.stamp})
     return NO_BODY
 
 

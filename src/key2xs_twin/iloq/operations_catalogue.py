@@ -169,6 +169,7 @@ def log_by_device(call: Call) -> Any:
         read_utc(body.going_start_date_utc, "GoingStartDateUtc"),
         read_utc(body.going_end_date_utc, "GoingEndDateUtc"),
         visible_until=logs.visible_until(server.time.now, server.settings.log_visible_after),
+        key_ids=body.fnkey_ids or (),
     )
     found = [record for record in rows if _matches(record, body)]
     newest = found[::-1][: server.settings.log_rows_max]

@@ -14,6 +14,7 @@ from key2xs_twin.iloq.shapes import (
     InsertKeyBody,
     KeyPhoneBody,
     RightsBody,
+    SlotBody,
     decode,
     read_utc,
 )
@@ -37,7 +38,9 @@ def planned_or_programmed(call: Call) -> Plan | None:
 def list_keys(call: Call) -> Any:
     """The whole list, every time: the API has no paging."""
     return [
-        render.key(record) for record in call.server.state.keys.values() if record.state not in key_life.GONE
+        render.key(record)
+        for record in call.server.state.keys.values()
+        if record.state not in key_life.GONE and record.key_id not in call.server.state.out_of_sight
     ]
 
 
@@ -87,6 +90,7 @@ def insert_key(call: Call) -> Any:
     spec = KeySpec(fnkey_id=key.fnkey_id, stamp=key.stamp, kind=kind, description=key.description or "")
     record = server.add_key(spec, key.person_id)
     record.plan, record.expire_date, record.info_text = plan, expire_date, key.info_text or ""
+    server.webhooks.tell("key_added", {"FNKey_ID": str(record.key_id), "Stamp": record.stamp})
     return render.key(record)
 
 
@@ -165,6 +169,13 @@ def can_delete_right(call: Call) -> Any:
 def get_time_limits(call: Call) -> Any:
     """Slots, offline expiry and scheduler, by plan or on the device."""
     return render.time_limits(planned_or_programmed(call))
+
+
+@route("POST", "Keys/*/TimeLimitTitles/CanAdd", Right.KEYS_LIST)
+def can_add_time_limit(call: Call) -> Any:
+    """0 is ok here."""
+    body: SlotBody = decode(call.request.body, SlotBody)
+    return key_life.can_add_limit(call.server.state, call.server.settings, key_of(call), body)
 
 
 @route("GET", "Keys/*/Zones", Right.KEYS_LIST)

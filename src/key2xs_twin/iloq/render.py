@@ -161,7 +161,7 @@ def lock(record: LockRecord) -> Json:
         "PhysicalState": 1,
         "ClockInstalled": spec.clock_installed,
         "ClockInstalledDateUtc": None,
-        "SwVersion": 0,
+        "SwVersion": spec.sw_version,
         "HwVersion": 0,
         "DataVersion": 0,
         "NetworkModuleDevice_ID": text(spec.flock_id) if spec.online else None,
@@ -284,4 +284,24 @@ def log_by_device(state: VendorState, record: LogRecord) -> Json:
         "LocationInfoMask": 0,
         "LockStateConfirmation": None,
         "ProgrammingInfo": 0,
+    }
+
+
+def arrived_row(state: VendorState, record: LogRecord) -> Json:
+    """Data of a `device_log_arrived` message: no `DeviceLog_ID`, and `fnKey_ID` as the vendor's example prints it."""
+    row = record.row
+    known = state.keys.get(row.key_id) if row.key_id is not None else None
+    return {
+        "DeviceLogTypeMask": row.type_mask,
+        "FLock_ID": str(row.lock_id),
+        "fnKey_ID": text(row.key_id),
+        "GoingDateUtc": write_utc(record.going_date),
+        "KeyTypeMask": KEY_TYPE_MASKS[known.kind] if known is not None else 0,
+        "LanguageCode": "en",
+        "LockSerialNumber": state.locks[row.lock_id].spec.serial_number,
+        "Person_ID": text(known.person_id) if known is not None else None,
+        "PersonFullName": record.person_name,
+        "PhoneEmail": known.email if known is not None else None,
+        "PhoneNo": known.phone_no if known is not None else None,
+        "RealEstate_ID": None,
     }

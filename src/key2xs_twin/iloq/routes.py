@@ -30,6 +30,7 @@ class Right(IntFlag):
     KEY_ACCESS_EDIT = 33554432
     RETURNS = 134217728
     LOCKS_LIST = 1073741824
+    ADMINISTRATE = 2147483648
     KEYS_ORDER = 34359738368
     LOG_READ = 549755813888
 
@@ -143,9 +144,12 @@ def load_operations() -> None:
         operations_catalogue,
         operations_keys,
         operations_session,
+        operations_webhooks,
     )
 
-    _ = (operations_blocklist, operations_catalogue, operations_keys, operations_session)
+    _ = (
+        operations_blocklist, operations_catalogue, operations_keys, operations_session, operations_webhooks,
+    )  # fmt: skip
 
 
 load_operations()

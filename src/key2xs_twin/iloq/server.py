@@ -15,7 +15,8 @@ import msgspec
 from key2xs_twin.devices.things import AuditRow
 from key2xs_twin.edge import Answer
 from key2xs_twin.faults import FaultPlan
-from key2xs_twin.iloq import keys as key_life, logs
+from key2xs_twin.gateway import Gateway
+from key2xs_twin.iloq import keys as key_life, logs, render
 from key2xs_twin.iloq.errors import ApiError
 from key2xs_twin.iloq.inventory import IloqSite, KeySpec, LockSpec, PersonSpec, SecurityAccessSpec, ZoneSpec
 from key2xs_twin.iloq.sessions import Session, Sessions
@@ -30,6 +31,7 @@ from key2xs_twin.iloq.state import (
     TimeSlot,
     VendorState,
 )
+from key2xs_twin.iloq.webhooks import Webhooks
 from key2xs_twin.rng import Randomness
 from key2xs_twin.time import TwinTime
 
@@ -89,8 +91,10 @@ class IloqServer:
         self.zone = ZoneInfo(account.time_zone)
         self.settings = settings if settings is not None else IloqSettings()
         self.faults = faults if faults is not None else FaultPlan(rng)
+        self.gateway = Gateway("iloq", rng)
         self.sessions = Sessions(account, self.settings, rng)
         self.state = VendorState()
+        self.webhooks = Webhooks(time, rng, self.settings)
         self.calls: Counter[str] = Counter()
         self.devices: DeviceSide | None = None
 
@@ -232,7 +236,10 @@ class IloqServer:
 
     def receive_row(self, row: AuditRow, *, read_at: datetime) -> bool:
         """A log row arrives now; ``False`` if it was here already."""
-        return logs.receive(self.state, row, read_at=read_at, arrived_at=self.time.now)
+        is_new = logs.receive(self.state, row, read_at=read_at, arrived_at=self.time.now)
+        if is_new and self.webhooks.subscriptions:
+            self.webhooks.tell("device_log_arrived", render.arrived_row(self.state, self.state.log[-1]))
+        return is_new
 
     def permits(self, key_id: UUID, lock_id: UUID, at: datetime) -> bool:
         """The answer to a lock that asks at every opening: by the plan, on the server's clock."""

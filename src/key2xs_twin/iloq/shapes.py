@@ -22,6 +22,8 @@ _ODD_NAMES = {
     "fnkey_ids": "FNKeyIds",
     "start_time_ms": "StartTimeMS",
     "end_time_ms": "EndTimeMS",
+    "subscription_id": "SubscriptionId",
+    "webhook_event_id": "WebhookEventId",
 }
 
 
@@ -184,6 +186,19 @@ class TagBody(Body):
     key: str
     value: str
     save_to_key_audit_trail: bool = False
+
+
+class SubscriptionBody(Body):
+    """POST and PUT Webhooks/Subscriptions."""
+
+    subscription_id: UUID
+    webhook_event_id: UUID
+    target_endpoint_uri: str
+    start_date_utc: str
+    end_date_utc: str
+    json_path_filter: str | None = None
+    custom_header: str | None = None
+    sign_key: str | None = None
 
 
 class LogWindowBody(Body):

@@ -8,6 +8,8 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from key2xs_twin.devices.program import NO_BLOCKS, BlockCopy, Program
 from key2xs_twin.devices.things import AuditRow
 from key2xs_twin.iloq.inventory import KeyKind, LockSpec, PersonSpec, SecurityAccessSpec
@@ -174,8 +176,7 @@ class BlockList:
         return record is not None and record.change_type == 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRecord:
+class LogRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row as the server holds it, with the three times: event, reading, arrival."""
 
     row: AuditRow
@@ -216,7 +217,10 @@ class VendorState:
     tags_of_key: dict[UUID, dict[UUID, KeyTag]] = field(default_factory=dict)
     log: list[LogRecord] = field(default_factory=list)
     log_ids: set[UUID] = field(default_factory=set)
+    log_of_key: dict[UUID, list[LogRecord]] = field(default_factory=dict)
     packets_made: int = 0
+    out_of_sight: set[UUID] = field(default_factory=set)
+    """Keys in a zone that the interface's user does not see."""
 
     def put_tag(self, tag: KeyTag) -> None:
         """Add a tag or replace the one with its id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from key2xs_twin.iloq.inventory import (
@@ -15,6 +16,7 @@ from key2xs_twin.iloq.inventory import (
     SecurityAccessSpec,
 )
 
+from .ids import uuid_of
 from .model import Cylinder, Key, Person, Site
 
 # Every so many pool fobs one still carries a broad right from the old days: the standing access that adoption finds.
@@ -26,19 +28,19 @@ def iloq_inventory(site: Site) -> IloqSite:
     rights_of_lock: dict[str, set[UUID]] = {}
     for right in site.rights:
         for cylinder_id in right.cylinder_ids:
-            rights_of_lock.setdefault(cylinder_id, set()).add(UUID(right.id))
-    standard = {right.name: UUID(right.id) for right in site.rights if not right.api}
+            rights_of_lock.setdefault(cylinder_id, set()).add(uuid_of(right.id))
+    standard = {right.name: uuid_of(right.id) for right in site.rights if not right.api}
     holders = {key.holder for key in site.keys if key.holder}
     persons = tuple(_person(person, site) for person in site.people if person.ref in holders)
     person_ids = {spec.external_person_id: spec.person_id for spec in persons}
     serials = {cylinder.id: 100_001 + n for n, cylinder in enumerate(site.cylinders)}
     return IloqSite(
-        lock_group_id=UUID(site.locking_system_id),
+        lock_group_id=uuid_of(site.locking_system_id),
         name=f"{site.code} {site.size}",
         time_zone=site.time_zone,
         security_accesses=tuple(
             SecurityAccessSpec(
-                id=UUID(right.id), name=right.name, type=RightType.API if right.api else RightType.STANDARD
+                id=uuid_of(right.id), name=right.name, type=RightType.API if right.api else RightType.STANDARD
             )
             for right in site.rights
         ),
@@ -64,7 +66,7 @@ def _person(person: Person, site: Site) -> PersonSpec:
 
 def _lock(cylinder: Cylinder, rights: frozenset[UUID], serial: int) -> LockSpec:
     return LockSpec(
-        flock_id=UUID(cylinder.id),
+        flock_id=uuid_of(cylinder.id),
         stamp=cylinder.marking,
         lock_type=_lock_type(cylinder),
         clock_installed=cylinder.has_clock,
@@ -75,9 +77,14 @@ def _lock(cylinder: Cylinder, rights: frozenset[UUID], serial: int) -> LockSpec:
         hot_spot=cylinder.online and cylinder.zone == "PER",
         security_access_ids=rights,
         serial_number=serial,
+        sw_version=_FIRMWARE[_lock_type(cylinder)],
         description=cylinder.access_point_id,
         location_code=cylinder.unit,
     )
+
+
+# D5 locks take 23 slots from 135 (Public API v2); the padlocks of a site are older than its doors.
+_FIRMWARE: Final = {LockType.S50: 112, LockType.C5: 138, LockType.S5_ONLINE: 130, LockType.D5: 135}
 
 
 def _lock_type(cylinder: Cylinder) -> LockType:
@@ -88,7 +95,7 @@ def _lock_type(cylinder: Cylinder) -> LockType:
 
 def _key(key: Key, index: int, person_ids: dict[str | None, UUID], standard: dict[str, UUID]) -> KeySpec:
     return KeySpec(
-        fnkey_id=UUID(key.id),
+        fnkey_id=uuid_of(key.id),
         stamp=key.stamp,
         kind=KeyKind(key.kind),
         person_external_id=key.holder or None,

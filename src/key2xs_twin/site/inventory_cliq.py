@@ -16,6 +16,7 @@ from key2xs_twin.cliq.inventory import (
 )
 from key2xs_twin.cliq.plan import KeyPlan
 
+from .ids import uuid_of
 from .model import Key, Site
 
 # Every so many pool keys one still opens the tank farm's field without any limit: what adoption finds.
@@ -26,15 +27,15 @@ REVALIDATION = 480  # minutes: one shift
 
 def cliq_inventory(site: Site) -> CliqSite:
     """Cylinders, groups, keys, updaters and programming keys; deterministic for one site."""
-    groups = {group.name: UUID(group.id) for group in site.cliq_groups}
-    phones = {updater.place: UUID(updater.id) for updater in site.updaters if updater.kind == "phone"}
-    normal = frozenset(UUID(key.id) for key in site.cliq_keys if key.kind == "normal")
+    groups = {group.name: uuid_of(group.id) for group in site.cliq_groups}
+    phones = {updater.place: uuid_of(updater.id) for updater in site.updaters if updater.kind == "phone"}
+    normal = frozenset(uuid_of(key.id) for key in site.cliq_keys if key.kind == "normal")
     return CliqSite(
         name=site.cliq_system,
         time_zone=site.time_zone,
         cylinders=tuple(
             CylinderSpec(
-                cylinder_id=UUID(c.id),
+                cylinder_id=uuid_of(c.id),
                 marking=c.marking,
                 domain=c.unit,
                 place=c.access_point_id,
@@ -46,9 +47,9 @@ def cliq_inventory(site: Site) -> CliqSite:
         ),
         groups=tuple(
             CylinderGroupSpec(
-                group_id=UUID(group.id),
+                group_id=uuid_of(group.id),
                 name=group.name,
-                member_ids=frozenset(UUID(each) for each in group.cylinder_ids),
+                member_ids=frozenset(uuid_of(each) for each in group.cylinder_ids),
                 # What opens the ways out is given by the site's fire chief, not by an interface.
                 writable=group.name not in {"Emergency", "Fire brigade"},
             )
@@ -56,11 +57,11 @@ def cliq_inventory(site: Site) -> CliqSite:
         ),
         keys=tuple(_key(key, n, groups, phones) for n, key in enumerate(site.cliq_keys)),
         updaters=tuple(
-            UpdaterSpec(updater_id=UUID(each.id), kind=UpdaterKind(each.kind), place=each.place)
+            UpdaterSpec(updater_id=uuid_of(each.id), kind=UpdaterKind(each.kind), place=each.place)
             for each in site.updaters
         ),
         programming_keys=tuple(
-            ProgrammingKeySpec(programming_key_id=UUID(each.id), serial=each.serial, holder=each.holder)
+            ProgrammingKeySpec(programming_key_id=uuid_of(each.id), serial=each.serial, holder=each.holder)
             for each in site.programming_keys
         ),
     )
@@ -68,7 +69,7 @@ def cliq_inventory(site: Site) -> CliqSite:
 
 def _key(key: Key, index: int, groups: dict[str, UUID], phones: dict[str, UUID]) -> CliqKeySpec:
     return CliqKeySpec(
-        key_id=UUID(key.id),
+        key_id=uuid_of(key.id),
         serial=key.stamp,
         kind=CliqKeyKind(key.kind),
         holder=key.holder or None,

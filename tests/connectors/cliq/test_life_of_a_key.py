@@ -1,6 +1,7 @@
 """A CLIQ key through the whole product: granted, revoked, lost, blocked by visits, and nothing claimed too early."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -300,23 +301,6 @@ async def test_an_edit_in_the_vendors_tool_is_found_and_taken_back(stage: Stage)
     assert "K001" not in await spine.who_can_open("C5")
 
 
-async def test_a_normal_key_is_listed_and_watched_and_never_written(stage: Stage) -> None:
-    spine, services = stage.spine, stage.spine.services
-    async with services.database.read() as tx:
-        system = next(each for each in await services.registry.systems(tx) if each.vendor == "cliq")
-        key = await services.registry.get_key(tx, "K003")
-        found = await services.targets.find(tx, key.id)
-    assert system.simulated
-    assert not system.visibility_complete, "a normal key may open what nobody lists"
-    assert key.kind is KeyKind.NORMAL
-    assert found is not None
-    assert found.reading is not None
-    with pytest.raises(Conflict, match="adopt"):
-        await spine.hand_out("K003", "u2")
-    await spine.advance(timedelta(minutes=2), every=MINUTE)
-    assert not spine.world.cliq.calls["PUT keys/*/plan"]
-
-
 async def test_grants_never_enter_a_key_of_a_kind_that_is_only_read(stage: Stage) -> None:
     spine, services = stage.spine, stage.spine.services
     await at_work(spine)
@@ -325,7 +309,7 @@ async def test_grants_never_enter_a_key_of_a_kind_that_is_only_read(stage: Stage
         wanted = await services.planner.plan(
             tx,
             await services.registry.get_key(tx, "K001"),
-            port.capabilities(KeyKind.NORMAL),
+            lambda _kind: port.capabilities(KeyKind.UNKNOWN),
             offline_expires_after=8 * HOUR,
             deliver_ahead=HOUR,
             at=spine.now,
@@ -367,3 +351,25 @@ async def test_a_worker_that_dies_over_a_block_leaves_nothing_undone_and_nothing
     assert len(spine.world.cliq.state.jobs) == 1
     assert (await target(spine)).progress == "blocked_with_access"
     assert (await spine.who_can_open("C1"))["K001"].kind == "bound"
+
+
+async def test_a_cylinder_that_is_moved_out_of_our_sight_is_not_lost_from_the_answers(stage: Stage) -> None:
+    """Somebody moves a cylinder to a domain that our client does not see: a key's program comes back without it."""
+    spine, other = stage.spine, twin_id("key 2")
+    spine.world.cliq_out_of_band.change_plan(other, [twin_id("C1"), twin_id("C3")])
+    spine.world.cliq_out_of_band.send(other)
+    spine.world.present_at_updater(other, GATEHOUSE)
+    await spine.advance(timedelta(hours=7), every=timedelta(minutes=70))
+    assert "K002" in await spine.who_can_open("C3")
+    record = spine.world.cliq.state.cylinders[twin_id("C3")]
+    record.spec = replace(record.spec, domain="another")
+    spine.world.cliq.settings.visible_domains = frozenset({"site"})
+    spine.world.present_at_updater(other, GATEHOUSE)
+    await spine.advance(timedelta(hours=7), every=timedelta(minutes=70))
+    async with spine.services.database.read() as tx:
+        system = next(each for each in await spine.services.registry.systems(tx) if each.vendor == "cliq")
+    assert not system.visibility_complete
+    kinds = [row["kind"] for row in await spine.fetch("SELECT DISTINCT kind FROM drift_finding")]
+    assert "lock_unlisted" in kinds
+    assert spine.try_open("K002", "C3")
+    assert "K002" in await spine.who_can_open("C3")

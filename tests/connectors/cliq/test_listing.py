@@ -10,7 +10,7 @@ import pytest
 
 from key2xs.connectors.cliq import CliqConnector
 from key2xs.core.errors import Retry
-from key2xs.keys.reconciler import LEASE
+from key2xs.keys.calls import LEASE
 from key2xs_twin import cliq
 from key2xs_twin.world import World
 from tests.connectors.cliq.connection import make_config

@@ -241,3 +241,40 @@ def test_a_block_that_was_taken_out_again_proves_nothing() -> None:
     assert states(block, job("b", "unblock", "failed", 2)) == ["done"]
     again = job("c", "block", "done", 3)
     assert states(again, job("b", "unblock", "done", 2), block) == ["done", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("overwritten", "state"),
+    [
+        (None, "done"),
+        (("waiting", None), "loaded"),
+        (("loaded", None), "loaded"),
+        (("failed", None), "done"),
+        (("done", timedelta(minutes=-5)), "done"),
+        (("done", timedelta(minutes=5)), "failed"),
+    ],
+)
+def test_a_block_counts_as_gone_once_its_cylinder_was_overwritten_after_it(
+    overwritten: tuple[str, timedelta | None] | None, state: str
+) -> None:
+    """Nobody knows whether the vendor writes the block again: the cylinder is visited once more."""
+    done_at = datetime(2026, 6, 1, 8, tzinfo=UTC)
+    tasks = [wire.Task(1, "block", "c", "k", "done", done_at)]
+    if overwritten is not None:
+        word, after = overwritten
+        tasks.append(wire.Task(2, "reprogram", "c", None, word, None if after is None else done_at + after))
+    (visit,) = mapping.block_visits([wire.Job("j", "p", done_at, tasks)], "k")
+    assert visit.state == state
+
+
+def test_bringing_a_list_takes_no_block_away() -> None:
+    done_at = datetime(2026, 6, 1, 8, tzinfo=UTC)
+    tasks = [
+        wire.Task(1, "block", "c", "k", "done", done_at),
+        wire.Task(2, "list", "c", "k", "done", done_at),
+    ]
+    job = wire.Job("j", "p", done_at, tasks)
+    assert [visit.state for visit in mapping.block_visits([job], "k")] == ["done"]
+    assert [visit.state for visit in mapping.unblock_visits([job], "k")] == ["failed"], (
+        "nothing takes it away yet"
+    )

@@ -209,8 +209,8 @@ class CliqHarness(Harness):
         "events": "GET cliq/events",
         "inventory": "GET cliq/cylinders",
     }
-    kinds = (KeyKind.DYNAMIC, KeyKind.CONNECT)
-    read_only_kinds = (KeyKind.NORMAL, KeyKind.UNKNOWN)
+    kinds = (KeyKind.DYNAMIC, KeyKind.CONNECT, KeyKind.NORMAL)
+    read_only_kinds = (KeyKind.UNKNOWN,)
 
     def __init__(self) -> None:
         self.world = cliq_site.make_world()

@@ -1,5 +1,6 @@
 """A connector that ends in a simulated locking system, and the clock and session store it needs."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from key2xs.connectors.iloq import IloqConfig, IloqConnector
@@ -22,12 +23,22 @@ class WorldClock:
         return 0.0
 
 
+@dataclass
+class Wish:
+    """That somebody wants signing in tried again, as all workers see it."""
+
+    asked_at: datetime | None = None
+    taken_at: datetime | None = None
+    worked: bool = False
+
+
 class KeptSession:
     """A session store in memory that remembers what happened to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, wish: Wish | None = None) -> None:
         self.session: StoredSession | None = None
         self.saved: list[StoredSession] = []
+        self.wish = wish or Wish()
 
     async def load(self) -> StoredSession | None:
         return self.session
@@ -35,6 +46,16 @@ class KeptSession:
     async def save(self, session: StoredSession) -> None:
         self.session = session
         self.saved.append(session)
+        self.wish.worked = True
+
+    async def may_sign_in_again(self, refused_at: datetime) -> bool:
+        wish = self.wish
+        if wish.asked_at is None or wish.asked_at <= refused_at:
+            return False
+        if wish.taken_at != wish.asked_at:
+            wish.taken_at, wish.worked = wish.asked_at, False
+            return True
+        return wish.worked
 
     async def others(self) -> tuple[()]:
         return ()

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from key2xs.connectors.iloq.events import MOST_DETAILED, details_query, lock_event
+from key2xs.connectors.iloq.payloads import DetailKey, LogRow
 from key2xs.core.errors import Refused, Retry
-from key2xs.keys.port import LockEventOutcome, TimeQuality
+from key2xs.keys.port import KeyTag, LockEventOutcome, TimeQuality
 from key2xs_twin.faults import Fault
 from key2xs_twin.iloq import IloqSettings
 from tests.connectors.iloq.connection import make_connector
@@ -181,3 +183,63 @@ async def test_the_first_pull_reaches_back_as_far_as_it_was_told() -> None:
     assert page.cursor == (START - timedelta(hours=1)).isoformat()
     assert page.more
     assert datetime.fromisoformat(page.cursor).tzinfo == UTC
+
+
+# --- details of rows -----------------------------------------------------------------------------------------
+
+
+async def test_one_request_more_brings_the_keys_counters_and_its_tags() -> None:
+    world = make_world()
+    connector = make_connector(world)
+    await connector.tag_key(str(PHONE), KeyTag("key2xs.permit", "PTW-17"))
+    for _ in range(3):
+        world.present(PHONE, LOCK_GATE)
+    world.advance_to(world.now + minutes(2))
+    world.sync(PHONE)
+    events = (await connector.read_events(world.now.isoformat())).events
+    assert [event.counter_key for event in events] == [1, 2, 3]
+    assert {event.tag for event in events} == {"key2xs.permit=PTW-17"}
+    assert world.iloq.calls["POST LockLogs"] == 1
+
+
+@pytest.mark.parametrize("effect", ["status:500", "garbage", "lose_request", "status:400"])
+async def test_rows_never_wait_for_their_details(effect: str) -> None:
+    world = make_world()
+    connector = make_connector(world)
+    world.present(PHONE, LOCK_GATE)
+    world.sync(PHONE)
+    world.faults.add(Fault(operation="POST LockLogs", effect=effect))
+    [event] = (await connector.read_events(world.now.isoformat())).events
+    assert (event.counter_key, event.tag) == (None, None)
+    world.faults.assert_all_fired()
+
+
+async def test_details_can_be_left_out() -> None:
+    world = make_world()
+    connector = make_connector(world, log_details=False)
+    world.present(PHONE, LOCK_GATE)
+    world.sync(PHONE)
+    assert len((await connector.read_events(world.now.isoformat())).events) == 1
+    assert world.iloq.calls["POST LockLogs"] == 0
+
+
+def test_a_page_that_is_long_goes_without_details() -> None:
+    row = LogRow(log_id="a", arrived_at="2026-03-02T06:00:00Z", key_id="k", going_date="2026-03-02T06:00:00Z")
+    assert details_query([row] * MOST_DETAILED) is not None
+    assert details_query([row] * (MOST_DETAILED + 1)) is None
+    assert details_query([LogRow(log_id="a", arrived_at="2026-03-02T06:00:00Z")]) is None
+    broken = LogRow(log_id="a", arrived_at="x", key_id="k", going_date="x")
+    assert details_query([broken]) is None
+
+
+def test_the_vendors_word_that_the_person_is_not_certain_counts() -> None:
+    row = LogRow(
+        log_id="a",
+        arrived_at="2026-03-02T06:00:00Z",
+        key_id="k",
+        going_date="2026-03-02T06:00:00Z",
+        type_mask=12,
+    )
+    assert lock_event(row).person_certain
+    assert lock_event(row, DetailKey(option_mask=0)).person_certain
+    assert not lock_event(row, DetailKey(option_mask=1)).person_certain

@@ -14,14 +14,15 @@ from key2xs.keys.port import KeyKind, KeyTag, ProgrammingState
 from key2xs.keys.program import EMPTY_PROGRAM, UNLIMITED, Program
 from key2xs_twin import iloq
 from key2xs_twin.faults import Fault
-from key2xs_twin.iloq import IloqSettings, KeyKind as TwinKind
+from key2xs_twin.iloq import IloqSettings, KeyKind as TwinKind, LockType
 from key2xs_twin.iloq.server import ApiAnswer, ApiRequest
-from key2xs_twin.iloq.state import TimeSlot
+from key2xs_twin.iloq.state import KeyState, TimeSlot
 from key2xs_twin.physics import Physics
 from key2xs_twin.world import World
 from tests.connectors.iloq.connection import KeptSession, WorldClock, make_config, make_connector
 from tests.twin.iloq.factory import (
     FOB,
+    LOCK_PUMP,
     MANAGER_ONLY,
     METAL,
     PHONE,
@@ -29,6 +30,7 @@ from tests.twin.iloq.factory import (
     START,
     VALVE,
     make_key,
+    make_lock,
     make_world,
 )
 
@@ -179,6 +181,54 @@ async def test_a_key_without_a_free_slot_refuses_a_wider_program_and_still_takes
     with pytest.raises(Refused, match="slots"):
         await connector.write_program(KEY, replace(NIGHT, starts_at=START), base)
     await connector.write_program(KEY, EMPTY_PROGRAM, base)
+
+
+@pytest.mark.parametrize(("firmware", "room"), [((135, 135), True), ((135, 134), False), ((135, 0), False)])
+async def test_a_key_has_23_slots_only_where_each_lock_that_its_program_opens_has_the_newer_firmware(
+    firmware: tuple[int, int], *, room: bool
+) -> None:
+    locks = [
+        make_lock(UUID(int=100 + n), f"L{n}", VALVE, lock_type=LockType.D5, sw_version=version)
+        for n, version in enumerate(firmware)
+    ]
+    world = make_world(locks=(make_lock(LOCK_PUMP, "A2", PUMP), *locks))
+    rows = tuple((1, start * 3600_000, (start + 1) * 3600_000) for start in range(9))
+    world.iloq.state.titles[UUID(int=0x999)] = "many"
+    record = world.iloq.state.keys[PHONE]
+    record.plan = replace(record.plan, slots=(TimeSlot(slot_no=2, title_id=UUID(int=0x999), weekly=rows),))
+    connector = make_connector(world)
+    base, wide = await connector.read_key(KEY), replace(NIGHT, starts_at=START)
+    with pytest.raises(Refused, match="10 slots"):
+        await connector.write_program(KEY, wide, base)  # nothing is known of the locks yet
+    found = await connector.inventory()
+    assert {lock.firmware for lock in found.locks if str(VALVE) in lock.rights} == {
+        version or None for version in firmware
+    }
+    if room:
+        await connector.write_program(KEY, wide, base)
+        await connector.order(KEY)
+        capped = make_connector(world, slot_budget=10)
+        await capped.inventory()
+        narrow = await capped.write_program(KEY, EMPTY_PROGRAM, await capped.read_key(KEY))
+        record.plan = replace(
+            record.plan, slots=(TimeSlot(slot_no=2, title_id=UUID(int=0x999), weekly=rows),)
+        )
+        with pytest.raises(Refused, match="10 slots"):
+            await capped.write_program(KEY, wide, await capped.read_key(KEY))
+        assert narrow.planned is not None
+    else:
+        with pytest.raises(Refused, match="10 slots"):
+            await connector.write_program(KEY, wide, base)
+
+
+async def test_a_refused_time_limit_is_explained_in_words() -> None:
+    world = make_world()
+    connector = make_connector(world)
+    base = await connector.read_key(KEY)
+    world.faults.add(Fault(operation="PUT Keys/*/SecurityAccesses", effect="status:400"))
+    world.iloq.settings.slot_budget = 0
+    with pytest.raises(Refused, match="the start: the key has no space for another time limit"):
+        await connector.write_program(KEY, replace(NIGHT, starts_at=START), base)
 
 
 # --- two administrators ------------------------------------------------------------------------------------
@@ -417,6 +467,44 @@ async def test_a_tag_is_set_once_and_changed_in_place() -> None:
     await connector.tag_key(KEY, KeyTag("key2xs.permit", "PTW-17"))
     await connector.tag_key(KEY, KeyTag("key2xs.permit", "PTW-18"))
     assert [tag.value for tag in world.iloq.state.tags.values()] == ["PTW-18"]
+    for _ in range(2):
+        await connector.tag_key(KEY, KeyTag("key2xs.permit", ""))
+        assert not world.iloq.state.tags
+
+
+# --- return ------------------------------------------------------------------------------------------------
+
+
+async def test_a_phone_is_returned_emptied_and_gone_and_asking_twice_is_fine() -> None:
+    world = make_world()
+    connector = make_connector(world)
+    await connector.return_key(KEY)
+    assert not [call for call in world.iloq.calls if call.startswith("DELETE")]
+    world.advance_to(world.now + timedelta(minutes=10))
+    record = world.iloq.state.keys[UUID(KEY)]
+    assert (record.state, record.programmed and record.programmed.right_ids) == (
+        KeyState.RETURNED,
+        frozenset(),
+    )
+    with pytest.raises(Refused):
+        await connector.read_key(KEY)
+
+
+@pytest.mark.parametrize("kind", [TwinKind.FOB, TwinKind.METAL])
+async def test_a_fob_or_metal_key_is_not_returned_and_says_where_that_is_done(kind: TwinKind) -> None:
+    world = make_world()
+    key = next(each for each in world.iloq.state.keys.values() if each.kind is kind)
+    with pytest.raises(Refused, match="iLOQ Manager with the programming key"):
+        await make_connector(world).return_key(str(key.key_id))
+    assert world.iloq.calls["POST Keys/*/Return"] == 0
+
+
+async def test_a_blocked_phone_is_not_returned() -> None:
+    world = make_world()
+    connector = make_connector(world)
+    await connector.block(KEY)
+    with pytest.raises(Refused, match="block list"):
+        await connector.return_key(KEY)
 
 
 async def test_capabilities_differ_by_kind_and_carry_the_vendors_limits() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from key2xs.connectors.iloq import IloqConnector
 from key2xs.core.errors import Retry
-from key2xs.keys.reconciler import LEASE
+from key2xs.keys.calls import LEASE
 from key2xs_twin import iloq
 from key2xs_twin.world import World
 from tests.conftest import START

@@ -13,6 +13,7 @@ from key2xs.connectors.iloq.answers import (
     missing_options,
     missing_rights,
     order_refusal,
+    return_refusal,
     zone_mismatch,
 )
 from key2xs.connectors.iloq.config import GRID, MAX_OFFLINE_EXPIRY
@@ -70,6 +71,15 @@ def test_options_are_named_in_words() -> None:
 )  # fmt: skip
 def test_each_answer_to_ordering_a_key_has_one_meaning(code: int, outcome: type[CallFailed] | None) -> None:
     refusal = order_refusal(code, WAIT)
+    assert refusal is None if outcome is None else type(refusal) is outcome
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [(0, None), (1, NeedsPerson), (2, Refused), (3, Refused), (4, Refused), (-1, Retry), (5, Retry)],
+)
+def test_each_answer_to_returning_a_key_has_one_meaning(code: int, outcome: type[CallFailed] | None) -> None:
+    refusal = return_refusal(code, WAIT)
     assert refusal is None if outcome is None else type(refusal) is outcome
 
 

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from key2xs.connectors.iloq.answers import RIGHT_IS_FOR, Right
-from key2xs.connectors.iloq.examination import rights_finding
+from key2xs.connectors.iloq.answers import HANDLE_RETURNS, RIGHT_IS_FOR, Right
+from key2xs.connectors.iloq.examination import rights_findings
 from key2xs.core.errors import CallFailed, NeedsPerson, Retry
 from key2xs.core.secret import Secret
 from key2xs.keys.onboarding import Finding, Weight
 from key2xs_twin.faults import Fault
 from key2xs_twin.iloq import IloqSettings
 from key2xs_twin.world import World
-from tests.connectors.iloq.connection import KeptSession, make_connector
+from tests.connectors.iloq.connection import KeptSession, Wish, make_connector
 from tests.twin.iloq.factory import PHONE, make_world
 
 KEY = str(PHONE)
@@ -56,9 +56,21 @@ async def test_all_that_is_missing_is_named_at_once() -> None:
 
 @pytest.mark.parametrize("right", list(Right))
 def test_each_missing_right_is_named_with_what_it_is_for(right: Right) -> None:
-    found = rights_finding(ALL_RIGHTS & ~right)
+    (found,) = rights_findings(ALL_RIGHTS & ~right)
     assert found.weight is Weight.STOPS
     assert found.names == (f"{(right.name or '').lower().replace('_', ' ')}: {RIGHT_IS_FOR[right]}",)
+
+
+async def test_without_the_right_to_handle_returns_the_check_says_what_cannot_be_done_and_signing_in_works() -> (
+    None
+):
+    world = make_world(settings=IloqSettings(rights_mask=ALL_RIGHTS & ~HANDLE_RETURNS))
+    connector = make_connector(world)
+    found = by_check(await connector.examine())
+    assert found["rights"].weight is Weight.FINE
+    assert found["returns"].weight is Weight.NOTE
+    assert "handed back" in found["returns"].says
+    await connector.read_key(KEY)
 
 
 async def test_a_locking_system_that_was_not_chosen_is_a_finding() -> None:
@@ -150,6 +162,35 @@ async def test_a_restart_tries_again() -> None:
         await make_connector(world).open()
     world.iloq.settings.password_expired = False
     await make_connector(world).open()
+
+
+async def test_a_person_who_says_it_is_put_right_lets_one_process_try_and_the_others_follow_if_it_worked() -> (
+    None
+):
+    world = make_world(settings=IloqSettings(password_expired=True))
+    wish = Wish()
+    processes = [make_connector(world, store=KeptSession(wish)) for _ in range(3)]
+
+    async def all_try() -> int:
+        """Have every process need a session three times; return how many sign-ins the vendor saw."""
+        before = world.iloq.calls["POST CreateSession"]
+        for process in (each for each in processes for _ in range(3)):
+            with pytest.raises(NeedsPerson):
+                await process.open()
+        return world.iloq.calls["POST CreateSession"] - before
+
+    assert await all_try() == 3, "at first nobody knows"
+    wish.asked_at = world.now  # not after the refusal: says nothing about it
+    world.advance_to(world.now + timedelta(minutes=1))
+    assert await all_try() == 0
+    wish.asked_at = world.now
+    world.advance_to(world.now + timedelta(minutes=1))
+    assert await all_try() == 1, "once for all of them while it is still wrong"
+    world.iloq.settings.password_expired = False
+    world.advance_to(world.now + timedelta(minutes=1))
+    wish.asked_at = world.now
+    for process in processes:
+        await process.open()
 
 
 async def test_a_database_update_is_tried_again_until_it_is_over() -> None:

@@ -260,10 +260,10 @@ async def test_trap_delete_or_return_ending_access_never_deletes_or_returns_a_ke
         assert world.iloq.state.keys[key].state not in {3, 4}
 
 
-def test_trap_delete_or_return_only_phones_count_as_returnable() -> None:
+def test_trap_delete_or_return_only_phones_and_tags_count_as_returnable() -> None:
     connector = make_connector(make_world())
     able = {kind for kind in KeyKind if connector.capabilities(kind).can_return}
-    assert able == {KeyKind.PHONE}
+    assert able == {KeyKind.PHONE, KeyKind.TAG}
 
 
 # --- longest offline expiry ----------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 import dataclasses
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from key2xs.console.views.key import read_key
 from key2xs.console.views.why import why
+from key2xs.keys.planner import _limits
 from key2xs.keys.port import KeyKind
 from key2xs.plant.service import get_cylinder
 from tests.keys.desk.site import HOUR, MINUTE, Desk
@@ -18,7 +20,7 @@ async def planned(desk: Desk, stamp: str, **limits: Any) -> dict[str, dict[str, 
         wanted = await services.planner.plan(
             tx,
             await services.registry.get_key(tx, stamp),
-            dataclasses.replace(port.capabilities(KeyKind.FOB), **limits),
+            lambda _kind: dataclasses.replace(port.capabilities(KeyKind.FOB), **limits),
             offline_expires_after=8 * HOUR,
             deliver_ahead=HOUR,
             at=spine.now,
@@ -39,6 +41,24 @@ async def test_a_full_key_names_the_other_key_of_its_holder_that_carries_the_gra
     assert (desk_key["way"], desk_key["visits"]) == ("hand_out", 1)
     assert (new["way"], new["locks"]) == ("make_right", stays["locks"])
     assert await planned(desk, "K001", max_rights=0) == await planned(desk, "K001", max_rights=0)
+
+
+async def test_the_slots_of_a_key_follow_from_the_firmware_of_the_locks_that_its_grants_open(
+    desk: Desk,
+) -> None:
+    rows = await desk.spine.fetch("SELECT DISTINCT family, firmware FROM key_lock ORDER BY family")
+    assert [(row["family"], row["firmware"]) for row in rows] == [("S50", None)], "the site lists no firmware"
+    (port,) = (each.port for each in desk.spine.installation.connected)
+    can = port.capabilities(KeyKind.FOB)
+
+    def slots(*makes: tuple[str, int | None], **more: Any) -> int:
+        found = dataclasses.replace(can, **more)
+        return _limits(found, ZoneInfo("UTC"), HOUR, HOUR, makes).free_slots
+
+    assert slots(("D5", 135), ("C5", 138)) == 23
+    assert slots(("D5", 135), ("S50", 112)) == slots(("D5", None)) == slots() == 10
+    assert slots(("D5", 135), program_slots=5) == 5, "the setting says fewer"
+    assert slots(("D5", 1), slots_by_lock=False, program_slots=2) == 2
 
 
 async def test_the_pages_say_what_helps_in_plain_words(desk: Desk) -> None:

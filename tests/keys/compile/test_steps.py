@@ -6,16 +6,11 @@ from hypothesis import given, strategies as st
 
 from key2xs.keys.compile.steps import (
     Act,
-    Carrier,
-    Change,
-    TargetKind,
     block_steps,
-    in_order,
     is_same,
     key_steps,
     list_steps,
     meet,
-    unblock_steps,
 )
 from key2xs.keys.program import EMPTY_PROGRAM, UNLIMITED, Program, WeeklyWindow
 
@@ -72,21 +67,6 @@ def test_steps_of_a_key_end_at_the_wish_and_never_widen_before_they_have_narrowe
         assert [step.act for step in steps[:2]] in ([Act.NARROW, Act.ORDER], [Act.EMPTY, Act.ORDER])
 
 
-@given(st.lists(st.tuples(programs, programs), max_size=5))
-def test_over_all_targets_everything_that_takes_away_comes_before_anything_that_gives(
-    pairs: list[tuple[Program, Program]],
-) -> None:
-    changes = [
-        Change(TargetKind.KEY, f"k{n}", Carrier.AIR, key_steps(held, wanted))
-        for n, (held, wanted) in enumerate(pairs)
-    ]
-    acts = [step.act for _, step in in_order(reversed(changes))]
-    assert len(acts) == sum(len(change.steps) for change in changes)
-    first = acts.index(Act.WIDEN) if Act.WIDEN in acts else len(acts)
-    assert not {Act.NARROW, Act.EMPTY} & set(acts[first:])
-    assert list(in_order(changes)) == list(in_order(reversed(changes)))
-
-
 def test_where_one_list_spreads_a_key_keeps_its_rights_and_is_blocked_before_anything_empties_it() -> None:
     held = Program(frozenset("ab"), ends_at=EIGHT + timedelta(hours=8))
     steps = block_steps(held, closes_at=EIGHT, by_visits=False)
@@ -106,13 +86,6 @@ def test_where_cylinders_are_visited_the_key_is_emptied_first() -> None:
     steps = block_steps(Program(frozenset("a")), closes_at=EIGHT, by_visits=True, locks=["y", "x", "x"])
     assert [step.act for step in steps] == [Act.EMPTY, Act.ORDER, Act.BLOCK, Act.VISIT]
     assert steps[-1].names == ("x", "y")
-
-
-def test_a_found_key_is_empty_before_any_lock_forgets_its_block() -> None:
-    spread = [step.act for step in unblock_steps(by_visits=False)]
-    assert spread.index(Act.EMPTY) < spread.index(Act.ORDER_LIST)
-    visits = [step.act for step in unblock_steps(by_visits=True, locks=["x"])]
-    assert visits == [Act.EMPTY, Act.ORDER, Act.VISIT, Act.UNBLOCK]
 
 
 def test_a_list_that_spreads_takes_in_before_it_lets_go() -> None:

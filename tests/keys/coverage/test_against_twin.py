@@ -13,6 +13,7 @@ import pytest
 
 from key2xs.connectors.cliq import mapping
 from key2xs.keys.coverage.reads import CylinderCoverage, KeyCoverage, cylinders, keys
+from key2xs_twin.cliq.things import EventKind
 from tests.keys.legacy import Legacy, open_legacy_of
 from tests.keys.legacy_cliq import CliqLegacy, key_id
 from tests.support.database import DatabaseServer
@@ -117,8 +118,14 @@ async def test_readings_of_keys_and_cylinders(
                 world.cliq_field.insert(CARRIERS[0], twin_id(marking), pulled_early=chance.random() < 0.2)
                 world.advance_to(world.now + timedelta(minutes=5))
 
+        def wipe(chance: random.Random) -> None:
+            """A visit was torn; the next one overwrites everything in the cylinder, and its list was not read."""
+            field, name = world.cliq_field, twin_id(chance.choice(("C1", "C3", "C5")))
+            field.cylinders[name].own_rows.clear()
+            field._note(field.programming_keys[CARRIERS[0]], EventKind.CYLINDER_REPROGRAMMED, name)
+
         acts = [
-            tries, tries, tries, round_of,
+            tries, tries, tries, round_of, round_of, round_of, wipe,
             lambda _: world.cliq_field.give_back(CARRIERS[0], GATEHOUSE),
             lambda _: world.cliq_field.give_back(CARRIERS[0], GATEHOUSE),
             lambda chance: world.present_at_updater(key_id(chance.choice(("K001", "K003"))), GATEHOUSE),

@@ -9,6 +9,7 @@ from key2xs.keys.coverage.rules import (
     NOTHING,
     Coverage,
     Gap,
+    Run,
     Span,
     Stretch,
     badness,
@@ -66,9 +67,18 @@ def test_numbers_that_do_not_rise_with_time_are_of_another_memory() -> None:
 def test_readings_follow_each_other_unless_the_memory_may_have_run_over() -> None:
     assert not may_have_lost(999, 1000)
     assert may_have_lost(1000, 1000)
-    known = from_readings([Span(at(0), at(10)), Span(at(12), at(20))], MARGIN)
+    known = from_readings([Run(at(0), at(10)), Run(at(12), at(20))], MARGIN)
     assert known.gaps == (Gap(at(10), at(12), None),)
     assert (known.whole_since, known.read_up_to) == (at(12) + MARGIN, at(20) - MARGIN)
+
+
+def test_a_wipe_is_a_gap_whose_rows_are_lost() -> None:
+    known = from_readings([Run(at(0), at(10)), Run(at(12), at(20), wiped=True)], MARGIN)
+    assert known.gaps == (Gap(at(10), at(12), None, lost=True),)
+    assert not known.covers(at(9), at(13))
+    first = from_readings([Run(at(12), at(20), wiped=True)], MARGIN)
+    assert first.gaps == (Gap(None, at(12), None, lost=True),), "what stood there before nobody read"
+    assert from_readings([Run(at(0), at(10))], MARGIN).gaps == ()
 
 
 def test_a_key_and_a_cylinder_fill_each_others_gaps() -> None:
@@ -91,7 +101,7 @@ def test_the_worst_comes_first() -> None:
     fresh = Coverage((Span(at(0), now - timedelta(days=1)),))
     holes = Coverage(fresh.spans, (Gap(None, now - timedelta(days=2), 3),))
     old, older = Coverage((Span(at(0), at(24 * 50)),)), Coverage((Span(at(0), at(24 * 20)),))
-    found = sorted([fresh, holes, old, older, NOTHING], key=lambda each: badness(each, now))
+    found = sorted([fresh, holes, old, older, NOTHING], key=lambda each: badness(each, standing(each, now)))
     assert found == [NOTHING, older, old, holes, fresh]
     assert [standing(each, now) for each in found] == ["unknown", "old", "old", "rows_missing", "read"]
 

@@ -26,7 +26,7 @@ from key2xs.api.exposure_totals import (
     cylinders_of_zone,
     totals_by,
 )
-from key2xs.api.paging import At, Name, OptionalName
+from key2xs.api.paging import LARGEST_PAGE, USUAL_PAGE, At, Cursor, Limit, Name, OptionalName
 from key2xs.api.shapes import Explained
 from key2xs.api.web import Web, WebPart
 from key2xs.core.database import Connection
@@ -124,11 +124,17 @@ async def exposure(
     person: OptionalName = None,
     company: OptionalName = None,
     zone: OptionalName = None,
+    limit: Limit = USUAL_PAGE,
+    cursor: Cursor = None,
 ) -> ExposureOut:
-    """Exposure of one key, of all keys of a person or a company, or at a security zone: name exactly one of them."""
+    """Exposure of one key, of all keys of a person or a company, or at a security zone: name exactly one of them.
+
+    The worst keys come first, a page of them; `total` says how many there are.
+    """
     if person:
         refuse_reference(person)
-    return await _exposure(web, key=key, person=person, company=company, zone=zone)
+    named = {"key": key, "person": person, "company": company, "zone": zone}
+    return await _exposure(web, named, limit, cursor)
 
 
 @post(
@@ -140,7 +146,7 @@ async def exposure(
 )
 async def exposure_reference(web: WebPart, data: JSONBody[ExposureAsked]) -> ExposureOut:
     """A personnel number is personal: it goes in the body, where no log of addresses keeps it."""
-    return await _exposure(web, person=data.person)
+    return await _exposure(web, {"person": data.person}, LARGEST_PAGE, None)
 
 
 def refuse_reference(person: str) -> None:
@@ -155,7 +161,7 @@ def refuse_reference(person: str) -> None:
         )
 
 
-async def _exposure(web: Web, **asked: str | None) -> ExposureOut:
+async def _exposure(web: Web, asked: dict[str, str | None], limit: int, cursor: str | None) -> ExposureOut:
     named = {name: value for name, value in asked.items() if value}
     if len(named) != 1:
         raise InvalidInput("key", "name exactly one of key, person, company and zone")
@@ -165,7 +171,9 @@ async def _exposure(web: Web, **asked: str | None) -> ExposureOut:
         if kind == "zone":
             cylinders = await cylinders_of_zone(tx, value)
             held = await keys_with_ids(tx, await keys_at(tx, cylinders, at))
-            return await expose_keys(tx, web, held.values(), at, asked=named, only=cylinders)
+            return await expose_keys(
+                tx, web, held.values(), at, asked=named, only=cylinders, limit=limit, cursor=cursor
+            )
         if kind == "key":
             keys = [await web.services.registry.get_key(tx, value)]
         elif kind == "person":
@@ -173,7 +181,7 @@ async def _exposure(web: Web, **asked: str | None) -> ExposureOut:
         else:
             persons = await persons_of_company(tx, (await company_of(tx, value)).id, at)
             keys = await keys_of_persons(tx, web, persons, at)
-        return await expose_keys(tx, web, keys, at, asked=named)
+        return await expose_keys(tx, web, keys, at, asked=named, limit=limit, cursor=cursor)
 
 
 @get(

@@ -1,7 +1,7 @@
 """Connections to key systems: whether they may write, and the brake on bulk writes."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -15,6 +15,7 @@ from key2xs.api.paging import Name
 from key2xs.api.web import CallerPart, WebPart
 from key2xs.core.database import Connection
 from key2xs.keys.adoption.checking import examine_account, read_locks, report_of, shown
+from key2xs.keys.lock_checks import note_lock_check
 
 Asked = Request[Any, Any, Any]
 MOST_NAMES = 200  # of one finding in one answer; its count has them all
@@ -41,6 +42,27 @@ class Writes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     writes: bool
     reason: Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
+
+
+class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
+
+
+class LockFound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person found at a lock, and how; `unknown` takes back what was said."""
+
+    honours_limits: Literal["yes", "no", "unknown"]
+    reason: Annotated[str, msgspec.Meta(min_length=3, max_length=500)]
+
+
+class LockChecked(msgspec.Struct, frozen=True):
+    """A lock, and how it counts now."""
+
+    system: str
+    lock: str
+    honours_limits: str
 
 
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +127,61 @@ async def switch_writes(
 
 
 @post(
+    "/api/v1/key-systems/{name:str}/sign-in",
+    permission=Permission.KEYS_ADOPTION_RUN,
+    status_code=200,
+    tags=["adoption"],
+    summary="Let Key2XS sign in again",
+)
+async def sign_in_again(
+    web: WebPart, request: Asked, caller: CallerPart, name: Name, data: JSONBody[Why]
+) -> Response[Any]:
+    """After a refusal that is never repeated by itself: wrong password, lockout. Every process tries once more."""
+    require_person(caller)
+
+    async def work(tx: Connection) -> dict[str, Any]:
+        found = await web.services.connections.get(tx, name)
+        await web.services.connections.sign_in_again(
+            tx, found.id, reason=data.reason, actor=caller.actor, at=web.now
+        )
+        shown: dict[str, Any] = _plain(found)
+        return shown
+
+    return await perform(web, request, caller, work)
+
+
+@post(
+    "/api/v1/key-systems/{name:str}/locks/{lock:str}/limits",
+    permission=Permission.KEYS_ADOPTION_RUN,
+    status_code=200,
+    tags=["adoption"],
+    summary="Note whether a lock heeds an end date",
+)
+async def note_lock(
+    web: WebPart, request: Asked, caller: CallerPart, name: Name, lock: Name, data: JSONBody[LockFound]
+) -> Response[LockChecked]:
+    """What a person tried at the lock, with a key whose end date is over. It wins over what the interface says."""
+    require_person(caller)
+
+    async def work(tx: Connection) -> LockChecked:
+        services = web.services
+        found = await services.connections.get(tx, name)
+        marking = await note_lock_check(
+            tx,
+            services.ledger,
+            found.id,
+            lock,
+            data.honours_limits,
+            reason=data.reason,
+            actor=caller.actor,
+            at=web.now,
+        )
+        return LockChecked(found.name, marking, data.honours_limits)
+
+    return await perform(web, request, caller, work)
+
+
+@post(
     "/api/v1/key-systems/{name:str}/brake/release",
     permission=Permission.KEYS_BRAKE_CONFIRM,
     status_code=200,
@@ -128,4 +205,4 @@ async def release_brake(
     return await perform(web, request, caller, work)
 
 
-HANDLERS = (connections, check, switch_writes, release_brake)
+HANDLERS = (connections, check, switch_writes, sign_in_again, note_lock, release_brake)

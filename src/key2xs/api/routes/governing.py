@@ -13,6 +13,8 @@ from key2xs.access.permissions import ONLY_LOOKS
 from key2xs.api.acts import Said, perform, reason_of
 from key2xs.api.adopting import require_seen, shown_with, start_run, switched
 from key2xs.api.auth import require_to_confirm
+from key2xs.api.drifting import carry_out_policy
+from key2xs.api.massing import KINDS as ON_MANY, carry_out_on_many
 from key2xs.api.paging import USUAL_PAGE, Cursor, Id, Limit, after, next_cursor
 from key2xs.api.papering import KINDS as ON_PAPER, carry_out_paper
 from key2xs.api.releasing import KINDS as RELEASES, release
@@ -72,16 +74,20 @@ class ProposalPage(msgspec.Struct, frozen=True):
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """What became of a proposal; `revoked` says what a confirmed mass revocation did."""
+    """What became of a proposal; `revoked` says what a confirmed mass revocation did, `mass` which act on many began."""
 
     proposal: ProposalOut
     revoked: Revoked | None = None
+    mass: UUID | None = None
 
 
 # What one needs to confirm a proposal of each kind, besides being somebody else.
 CONFIRMS = {
     "adopt_keys": Permission.KEYS_ADOPTION_RUN,
     "authority_matrix": Permission.ACCESS_MATRIX_CHANGE,
+    "drift_policy": Permission.KEYS_DRIFT_POLICY,
+    "mass_action": Permission.GRANTS_SET_CONFIRM,
+    "mass_lift": Permission.GRANTS_SET_CONFIRM,
     "mass_revoke": Permission.GRANTS_SET_CONFIRM,
     "paper_permit": Permission.WORK_PAPER_WRITE,
     "source_down": Permission.WORK_PAPER_WRITE,
@@ -189,7 +195,8 @@ async def confirm(
     caller: CallerPart,
     proposal: Id,
     seen: Annotated[
-        str | None, QueryParameter(max_length=40, description="Digest of the first difference looked at.")
+        str | None,
+        QueryParameter(max_length=40, description="Digest of what was looked at, where it changed."),
     ] = None,
 ) -> Response[Decided]:
     """Confirm a proposal of somebody else; the act happens in the same instant.
@@ -257,6 +264,10 @@ async def confirm_proposal(
         )
     if done.kind == "mass_revoke":
         return Decided(proposal_out(done), await carry_out(tx, web, done, caller, at))
+    if done.kind in ON_MANY:
+        return Decided(proposal_out(done), mass=await carry_out_on_many(tx, web, done, caller, at, seen=seen))
+    if done.kind == "drift_policy":
+        await carry_out_policy(tx, web, done, caller)
     if done.kind in RELEASES:
         await release(tx, web, done, caller, at)
     if done.kind in ON_PAPER:

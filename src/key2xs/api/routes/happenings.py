@@ -22,6 +22,8 @@ from key2xs.grants.standing import undecided
 from key2xs.keys.coverage.reads import coverage_of
 from key2xs.keys.desk.findings import open_findings
 from key2xs.keys.desk.lists import overdue
+from key2xs.keys.drift.findings import OPEN, list_findings
+from key2xs.keys.drift.words import KINDS, subject as edited
 from key2xs.keys.reads import edited_elsewhere, exposed_keys, unfinished_keys
 from key2xs.keys.types import EventClass, StoredEvent
 from key2xs.ledger import ReadEntry
@@ -50,6 +52,8 @@ class OpeningOut(msgspec.Struct, frozen=True):
     certainty: str = "unknown"
     """Whether the holder had the key: sure, crew (one of `crew_size`), lost, between, in_cabinet or unknown."""
     crew_size: int | None = None
+    tag: str | None = None
+    """What the key system's own log says of the key's tags, for example which permit."""
 
 
 class OpeningList(msgspec.Struct, frozen=True):
@@ -185,6 +189,15 @@ async def alarms_of(tx: Connection, web: Web) -> list[Alarm]:
         for each in await edited_elsewhere(tx)
     ]
     found += [
+        Alarm(
+            "ad_hoc_issuance",
+            f"{edited(each)}: {KINDS[each.kind]} elsewhere; it gives access in an enforced zone that no grant covers",
+            f"finding:{each.id}",
+            each.first_seen,
+        )
+        for each in await list_findings(tx, states=OPEN, ad_hoc=True)
+    ]
+    found += [
         Alarm("key_overdue", f"key {each.key.stamp} is overdue", f"key:{each.key.id}", each.due_at)
         for each in await overdue(tx, web.now)
         if each.step in {"shift_leader", "security"}
@@ -238,6 +251,7 @@ def _opening(found: StoredEvent) -> OpeningOut:
         why=found.why,
         grant=found.grant_id,
         certainty=found.certainty,
+        tag=found.tag,
         crew_size=found.crew_size,
     )
 

@@ -72,6 +72,8 @@ class TargetOut(msgspec.Struct, frozen=True):
     block: bool
     grants: list[UUID]
     as_of: datetime | None
+    to_visit: int = 0
+    """How many locks a programming key has to be brought to."""
 
 
 class TargetList(msgspec.Struct, frozen=True):
@@ -216,6 +218,7 @@ async def pending(web: WebPart, limit: Limit = USUAL_PAGE) -> TargetList:
                 block=each.target.block,
                 grants=list(each.target.grants),
                 as_of=each.target.read_at,
+                to_visit=len(each.target.to_visit),
             )
             for each in found
         ]

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, Response, get, post
 from litestar.params import JSONBody
 
 from key2xs.access import Permission
 from key2xs.api.acts import perform
+from key2xs.api.handing_back import end_for_good
 from key2xs.api.losing import block_of, end_found
 from key2xs.api.paging import Name
 from key2xs.api.routes.custody import CustodyOut, act_on_key, custody_of
@@ -16,7 +17,9 @@ from key2xs.api.routes.governing import ProposalOut, proposal_out
 from key2xs.api.shapes import KeyOut, key_out
 from key2xs.api.web import CallerPart, WebPart
 from key2xs.core.database import Connection
+from key2xs.core.errors import NotFound
 from key2xs.keys.desk import mishaps
+from key2xs.keys.returning import return_of
 from key2xs.keys.types import StoredKey
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -41,6 +44,16 @@ class By(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     by: _Text
     reason: _Reason
+
+
+class HandedBack(msgspec.Struct, frozen=True):
+    """How far handing a key back at its maker is. Ended without `gone`: somebody got it again, or it was blocked."""
+
+    key: str
+    asked_at: datetime
+    sent_at: datetime | None
+    ended_at: datetime | None
+    gone: bool
 
 
 @post("/api/v1/keys/{name:str}/lost", permission=Permission.KEYS_CUSTODY_CHANGE, status_code=200,
@@ -179,8 +192,50 @@ async def replace(
     return await perform(web, request, caller, work)
 
 
+@post(
+    "/api/v1/keys/{name:str}/hand-back",
+    permission=Permission.KEYS_CUSTODY_CHANGE,
+    status_code=202,
+    tags=["custody"],
+    summary="Hand a key back at its maker for good",
+)
+async def hand_back(
+    web: WebPart, request: Request[Any, Any, Any], caller: CallerPart, name: Name, data: JSONBody[Why]
+) -> Response[HandedBack]:
+    """For a phone key or RFID tag that is not coming back into use. It deletes the key at its maker.
+
+    The key is emptied first; its return is sent when it is proven empty. Refused while somebody has it.
+    """
+
+    async def work(tx: Connection) -> HandedBack:
+        key = await web.services.registry.get_key(tx, name)
+        await end_for_good(tx, web.services, key, reason=data.reason, actor=caller.actor, at=web.now)
+        return await _handed_back(tx, key)
+
+    return await perform(web, request, caller, work, status=202)
+
+
+@get(
+    "/api/v1/keys/{name:str}/hand-back",
+    permission=Permission.KEYS_KEY_READ,
+    tags=["custody"],
+    summary="How far handing a key back is",
+)
+async def hand_back_state(web: WebPart, name: Name) -> HandedBack:
+    """Asked, sent when the key is proven empty, and gone when its maker's books no longer hold it."""
+    async with web.services.database.read() as tx:
+        return await _handed_back(tx, await web.services.registry.get_key(tx, name))
+
+
+async def _handed_back(tx: Connection, key: StoredKey) -> HandedBack:
+    found = await return_of(tx, key.id)
+    if found is None:
+        raise NotFound(f"nobody asked to hand key {key.stamp} back")
+    return HandedBack(key.stamp, found.asked_at, found.sent_at, found.ended_at, found.gone)
+
+
 def _status(done: CustodyOut | ProposalOut) -> int:
     return 200 if isinstance(done, CustodyOut) else 202
 
 
-HANDLERS = (lost, found, unblock, broken, repaired, replace)
+HANDLERS = (lost, found, unblock, broken, repaired, replace, hand_back, hand_back_state)

@@ -11,7 +11,7 @@ rest of the connector only knows the calls of this module and the classes of `pa
     401 anything else                SessionEnded, for `session` to sign in again
     403                              NeedsPerson
     404, 409, 422 and the like       Refused     with the vendor's message
-    412                              Changed     somebody else wrote the key; nothing was written
+    412                              Changed     somebody else wrote the key or the list; nothing was written
     408, 5xx on a write              Unknown     on a read Retry
     429, 503                         Retry       after what the vendor says
 """
@@ -31,7 +31,7 @@ from key2xs.connectors.takeover import SessionEnded
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
 
 from .config import CliqConfig
-from .payloads import Nothing, Plan, Problem
+from .payloads import CylinderList, Nothing, Plan, Problem
 
 __all__ = ["Call", "Changed", "CliqClient"]
 
@@ -50,7 +50,7 @@ _NEVER_SENT: Final = (
 
 
 class Changed(Exception):
-    """The key is not at the revision that the write was based on; nothing was written."""
+    """The key or list is not at the revision that the write was based on; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,28 @@ def write_plan(key: str, plan: Plan, revision: int) -> Call:
     return Call("PUT", path, _plan_body(plan), if_match=str(revision), writes=True)
 
 
+def read_lists(key: str) -> Call:
+    """Read the cylinders that list a normal key."""
+    return Call("GET", f"keys/{quote(key, safe='')}/lists")
+
+
+def read_list(cylinder: str) -> Call:
+    """Read what is planned for one cylinder."""
+    return Call("GET", f"cylinders/{quote(cylinder, safe='')}/list")
+
+
+def write_list(cylinder: str, entries: CylinderList) -> Call:
+    """Replace what is planned for a cylinder if it is at the revision that was read."""
+    body = {"keys": entries.keys, "key_groups": entries.key_groups}
+    path = f"cylinders/{quote(cylinder, safe='')}/list"
+    return Call("PUT", path, body, if_match=str(entries.revision), writes=True)
+
+
+def key_groups() -> Call:
+    """Read all key groups."""
+    return Call("GET", "key-groups")
+
+
 def send_plan(key: str) -> Call:
     """Make the plan wait at every updater."""
     return Call("POST", f"keys/{quote(key, safe='')}/send", writes=True)
@@ -130,7 +152,7 @@ def report(key: str, what: str) -> Call:
 
 
 def make_job(programming_key: str, key: str, cylinders: list[str], *, kind: str = "block") -> Call:
-    """Give a programming key visits that block a key, or unblock it."""
+    """Give a programming key visits that block a key, unblock it, or bring the list of a cylinder."""
     tasks = [{"kind": kind, "cylinder": cylinder, "key": key} for cylinder in cylinders]
     return Call("POST", "jobs", {"programming_key": programming_key, "tasks": tasks}, writes=True)
 

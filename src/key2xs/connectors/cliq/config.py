@@ -29,6 +29,8 @@ class CliqConfig:
         retry_after: how long to wait when the vendor does not say.
         key_rows: how many events a key keeps at least, beside the renewals (up to 255) that it notes too; the vendor does
             not say. Too small only makes us say *not known* where we could have known.
+        largest_key_group: taking a normal key off a cylinder that lists its key group lists the other members one by one
+            instead, up to this many; how many single keys a cylinder holds is not known.
         limits_age: how long the system's own limits count as known after they were read.
     """
 
@@ -42,6 +44,7 @@ class CliqConfig:
     listing_timeout: timedelta = timedelta(minutes=15)
     retry_after: timedelta = timedelta(seconds=30)
     key_rows: int = 100
+    largest_key_group: int = 50
     limits_age: timedelta = timedelta(minutes=15)
 
     @property

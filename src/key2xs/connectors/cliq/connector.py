@@ -7,16 +7,18 @@ means for a write that was on its way is `Unknown`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import httpx2
+import msgspec
 
 from key2xs.connectors.turns import Turns
 from key2xs.core.clock import Clock
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
 from key2xs.keys.carriers import BlockVisit, ProgrammingKey, VisitState, place_visits
+from key2xs.keys.compile.limits import most
 from key2xs.keys.grid import is_on_grid
 from key2xs.keys.port import (
     BaseChanged,
@@ -26,6 +28,7 @@ from key2xs.keys.port import (
     KeyKind,
     KeyReading,
     KeyTag,
+    ProgrammingState,
     SessionStore,
 )
 from key2xs.keys.program import OfflineUpdates, Program
@@ -33,6 +36,8 @@ from key2xs.keys.program import OfflineUpdates, Program
 from . import client as calls, mapping, payloads as wire
 from .client import Changed, CliqClient
 from .config import GRID, CliqConfig
+from .cylinder_lists import CylinderLists
+from .normal import whole_reading
 from .session import CliqSession
 
 __all__ = ["CliqConnector"]
@@ -53,14 +58,20 @@ class CliqConnector:
         store: SessionStore,
         clock: Clock,
         transport: httpx2.AsyncBaseTransport | None = None,
+        before_turn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Prepare the connection; nothing is sent before it is used. `transport` replaces the network in tests."""
         self._config, self._clock = config, clock
         self._client = CliqClient(config, transport=transport)
         self._session = CliqSession(self._client, config, store, clock)
+        self._lists = CylinderLists(self._session, largest_group=config.largest_key_group)
         self._system: tuple[datetime, wire.System] | None = None
+        self._carries_its_list: dict[str, bool] = {}  # of a key that was read: its kind never changes
         turns = Turns(
-            lambda: self._client.writes_sent, limit=config.call_timeout, retry_after=config.retry_after
+            lambda: self._client.writes_sent,
+            limit=config.call_timeout,
+            retry_after=config.retry_after,
+            before=before_turn,
         )
         self._call = turns.turn
 
@@ -101,9 +112,9 @@ class CliqConnector:
             raise Retry(self._config.retry_after, "list everything: out of time") from err
 
     async def read_key(self, vendor_key: str) -> KeyReading:
-        """Read plan and last confirmed program of one key: one request, now and then two."""
+        """Read plan and last confirmed program of one key: one request, two for a normal key, now and then one more."""
         async with self._call(f"read key {vendor_key}"):
-            return self._reading(await self._read(vendor_key), await self._limits())
+            return await self._reading(await self._read(vendor_key), await self._limits())
 
     async def read_events(self, cursor: str | None) -> EventPage:
         """Read the log by arrival; the cursor is the system's own, so no row comes twice."""
@@ -116,8 +127,17 @@ class CliqConnector:
             readings = [
                 read for row in page.items if (read := mapping.memory_reading(row, key_rows=rows)) is not None
             ]
+            clocks = [clock for row in page.items if (clock := mapping.clock_set(row)) is not None]
             ordered = tuple(reversed(events.values()))
-            return EventPage(ordered, cursor=page.cursor, more=page.more, readings=tuple(readings))
+            wipes = [wiped for row in page.items if (wiped := mapping.memory_wiped(row)) is not None]
+            return EventPage(
+                ordered,
+                cursor=page.cursor,
+                more=page.more,
+                readings=tuple(readings),
+                wipes=tuple(wipes),
+                clocks=tuple(clocks),
+            )
 
     def capabilities(self, kind: KeyKind) -> KeyCapabilities:
         """Return what keys of this kind can do (facts: capability matrix); limits as read last."""
@@ -131,7 +151,9 @@ class CliqConnector:
             max_offline_expiry=timedelta(minutes=minutes.max) if minutes else _LONGEST if is_ours else None,
             min_offline_expiry=timedelta(minutes=minutes.min) if minutes and is_ours else None,
             program_slots=2,
-            max_rights=limits.max_access_entries if limits is not None else None,
+            max_rights=limits.max_access_entries
+            if limits is not None and kind is not KeyKind.NORMAL
+            else None,
             can_order=is_ours,
             can_return=False,
             can_block=is_ours,
@@ -139,32 +161,69 @@ class CliqConnector:
             updates_over_the_air=kind is KeyKind.CONNECT,
             can_write=is_ours,
             block_by_visits=is_ours,
+            rights_by_visits=kind is KeyKind.NORMAL,
+            max_blocked=most("cliq-blocked-keys"),
         )
 
     # --- writing -------------------------------------------------------------------------------------------
 
     async def write_program(self, vendor_key: str, program: Program, base: KeyReading) -> KeyReading:
-        """Replace the plan of a key: read again, compare with `base`, PUT, read back."""
+        """Replace the plan of a key: read again, compare with `base`, PUT, read back.
+
+        For a normal key the limits go first, then the list of each cylinder that changes.
+        """
         async with self._call(f"write key {vendor_key}"):
             limits = await self._limits()
             self._require_storable(program, base.kind, limits)
             key = await self._read(vendor_key)
-            fresh = self._reading(key, limits)
+            fresh = await self._reading(key, limits)
             if fresh.version != base.version:
                 raise BaseChanged(fresh)
             plan = mapping.plan_of(program, key.planned, emptied=self._config.emptied_revalidation)
-            if mapping.is_same_plan(plan, key.planned):
+            if fresh.kind is KeyKind.NORMAL:
+                plan = msgspec.structs.replace(plan, access=[])
+            if not mapping.is_same_plan(plan, key.planned):
+                try:
+                    await self._session.request(
+                        calls.write_plan(vendor_key, plan, key.revision), wire.Nothing
+                    )
+                except Changed:
+                    raise BaseChanged(await self._reading(await self._read(vendor_key), limits)) from None
+            elif fresh.kind is not KeyKind.NORMAL:
                 return fresh
-            try:
-                await self._session.request(calls.write_plan(vendor_key, plan, key.revision), wire.Nothing)
-            except Changed:
-                raise BaseChanged(self._reading(await self._read(vendor_key), limits)) from None
-            return self._reading(await self._read_back(vendor_key, plan), limits)
+            if fresh.kind is KeyKind.NORMAL:
+                await self._write_lists(vendor_key, program)
+            return await self._reading(await self._read_back(vendor_key, plan), limits)
 
-    async def order(self, vendor_key: str) -> None:
-        """Make the plan wait at every updater; what waits already stays."""
+    async def order(self, vendor_key: str, *, avoid: Collection[str] = ()) -> None:
+        """Make the plan wait at every updater; what waits already stays.
+
+        The cylinders of a normal key get a visit each: as many as fit. What waits for a programming key in `avoid`, or was
+        loaded into one, is given to another. When nothing more can be sent and some are left, `NeedsPerson` names them.
+        """
         async with self._call(f"send key {vendor_key}"):
-            await self._session.request(calls.send_plan(vendor_key), wire.Nothing)
+            if self._carries_its_list.get(vendor_key):
+                await self._session.request(calls.send_plan(vendor_key), wire.Nothing)
+                return
+            key = await self._read(vendor_key)
+            if mapping.key_kind(key.kind) is not KeyKind.NORMAL:
+                await self._session.request(calls.send_plan(vendor_key), wire.Nothing)
+                return
+            is_sent = key.planned is None or mapping.programming_state(key) is not ProgrammingState.PLANNING
+            if not is_sent:
+                await self._session.request(calls.send_plan(vendor_key), wire.Nothing)
+            if key.block_state in mapping.BLOCKED:
+                return  # a visit to block it comes to each cylinder anyway
+            lists = await self._lists.of_key(vendor_key)
+            lost = {lock for lock, carriers in lists.on_round.items() if carriers <= frozenset(avoid)}
+            if lost:
+                for job in (await self._get(calls.jobs_of(vendor_key), wire.Jobs)).items:
+                    if job.programming_key in avoid:
+                        await self._drop_waiting(job, vendor_key, kinds={"list"})
+            missing = lists.unplaced | lost
+            left = await self._place(vendor_key, missing, avoid, kind="list")
+            if left and left == missing and is_sent:
+                raise NeedsPerson("keeper of the programming keys", _no_room(vendor_key, left))
 
     async def block(self, vendor_key: str) -> None:
         """Report the key lost. No cylinder hears of it before it is visited."""
@@ -227,6 +286,10 @@ class CliqConnector:
         """Refuse: no tag of a key is known that reaches its audit trail."""
         raise Refused(f"CLIQ keys carry no tags ({vendor_key})")
 
+    async def return_key(self, vendor_key: str) -> None:
+        """Refuse: a key comes back to the cabinet or the desk; nothing about it ends at the vendor."""
+        raise Refused(f"CLIQ keys are not returned at the vendor ({vendor_key})")
+
     # --- parts ---------------------------------------------------------------------------------------------
 
     async def _list_everything(self) -> Inventory:
@@ -239,7 +302,7 @@ class CliqConnector:
             updaters = await self._get(calls.updaters(), wire.Updaters)
         async with self._call("list programming keys"):
             carriers = await self._carriers()
-        # What normal keys open lies in the cylinders, and this level does not read it there.
+        # What a key of a kind we do not know opens, nobody knows.
         is_complete = system.domain_complete and all(
             mapping.key_kind(key.kind) in mapping.WRITABLE for key in keys if not key.retired
         )
@@ -285,15 +348,24 @@ class CliqConnector:
             raise Refused(f"key {vendor_key} was retired at the vendor")
         return key
 
-    def _reading(self, key: wire.Key, system: wire.System) -> KeyReading:
+    async def _reading(self, key: wire.Key, system: wire.System) -> KeyReading:
+        reading = self._reading_of_key(key, system)
+        self._carries_its_list[key.id] = reading.kind is not KeyKind.NORMAL
+        if reading.kind is not KeyKind.NORMAL:
+            return reading
+        return whole_reading(reading, await self._lists.of_key(key.id), key.confirmed_at)
+
+    def _reading_of_key(self, key: wire.Key, system: wire.System) -> KeyReading:
+        kind = mapping.key_kind(key.kind)
+        read = mapping.limits_of if kind is KeyKind.NORMAL else mapping.program_of
         try:
-            planned = mapping.program_of(key.planned) if key.planned is not None else None
-            on_device = mapping.program_of(key.confirmed) if key.confirmed is not None else None
+            planned = read(key.planned) if key.planned is not None else None
+            on_device = read(key.confirmed) if key.confirmed is not None else None
         except ValueError as err:
             raise NeedsPerson(
                 "CLIQ administrator", f"key {key.id} holds a plan that cannot be read: {err}"
             ) from err
-        kind, offline = mapping.key_kind(key.kind), system.offline_updates
+        offline = system.offline_updates
         gap = timedelta(minutes=offline.gap_minutes) if offline.gap_minutes is not None else None
         return KeyReading(
             vendor_key=key.id,
@@ -302,7 +374,7 @@ class CliqConnector:
             on_device=on_device,
             programming_state=mapping.programming_state(key),
             blocked=key.block_state in mapping.BLOCKED,
-            # Entries of another domain are left out of a plan, and a normal key's access is not in its plan at all.
+            # Entries of another domain are left out of a plan, and cylinders of another domain out of the lists.
             outside_visible=system.domain_complete and kind in mapping.WRITABLE,
             as_of=self._clock.now(),
             version=mapping.version_of(key),
@@ -318,7 +390,10 @@ class CliqConnector:
         for name, at in (("start", program.starts_at), ("end", program.ends_at)):
             if at is not None and not is_on_grid(at, grid=GRID, zone=self._config.zone):
                 raise Refused(f"the {name} {at.isoformat()} is not on a full minute")
-        if len(program.rights) > limits.max_access_entries:
+        if kind is KeyKind.NORMAL:
+            if any(not right.startswith(mapping.CYLINDER) for right in program.rights):
+                raise Refused("a normal key is listed in cylinders one by one; it holds no group of them")
+        elif len(program.rights) > limits.max_access_entries:
             raise Refused(f"a key holds {limits.max_access_entries} entries at most")
         shortest, longest = limits.revalidation_minutes.min, limits.revalidation_minutes.max
         wanted = program.offline_expires_after
@@ -331,12 +406,21 @@ class CliqConnector:
         """Give cylinders to programming keys with room; returns those that fit nowhere."""
         if not cylinders:
             return frozenset()
-        usable = [carrier for carrier in await self._carriers() if carrier.vendor_id not in avoid]
-        placed, unplaced = place_visits(sorted(cylinders), usable)
+        found = (await self._get(calls.programming_keys(), wire.ProgrammingKeys)).items
+        open_jobs = (await self._get(calls.open_jobs(), wire.Jobs)).items
+        usable = [each for each in mapping.programming_keys(found, open_jobs) if each.vendor_id not in avoid]
+        placed, unplaced = place_visits(sorted(cylinders), usable, mapping.waiting_at(open_jobs))
         for carrier, some in placed.items():
             job = calls.make_job(carrier, vendor_key, some, kind=kind)
             await self._session.request(job, wire.Nothing)
         return unplaced
+
+    async def _write_lists(self, vendor_key: str, program: Program) -> None:
+        before = (await self._lists.of_key(vendor_key)).planned
+        wanted = frozenset(right.removeprefix(mapping.CYLINDER) for right in program.rights)
+        await self._lists.change(vendor_key, put_in=wanted - before, take_off=before - wanted)
+        if wanted != before and (await self._lists.of_key(vendor_key)).planned != wanted:
+            raise Unknown(f"the lists for key {vendor_key} read back otherwise than written")
 
     async def _carriers(self) -> tuple[ProgrammingKey, ...]:
         """Read the programming keys with what they hold and what waits for them."""
@@ -368,6 +452,14 @@ class CliqConnector:
                     await self._session.request(calls.drop_task(job.id, task.n), wire.Nothing)
                 except Refused:
                     continue  # loaded meanwhile, or gone
+
+
+def _no_room(vendor_key: str, cylinders: Collection[str]) -> str:
+    named = ", ".join(sorted(cylinders)[:5]) + (" and more" if len(cylinders) > 5 else "")
+    return (
+        f"key {vendor_key}: {len(cylinders)} cylinders must be visited and no programming key has room for them "
+        f"({named}). Bring one back to an updater"
+    )
 
 
 _LONGEST = timedelta(days=365)  # before the system's own limits were read

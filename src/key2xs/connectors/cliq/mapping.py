@@ -17,17 +17,19 @@ from key2xs.core.errors import Refused
 from key2xs.core.tri import NO, UNKNOWN, YES, tri
 from key2xs.keys.carriers import BlockVisit, ProgrammingKey, Updater, VisitState
 from key2xs.keys.port import (
+    ClockSet,
     KeyKind,
     LockEvent,
     LockEventOutcome,
     MemoryReading,
+    MemoryWiped,
     ProgrammingState,
     TimeQuality,
     VendorKey,
     VendorLock,
     VendorRight,
 )
-from key2xs.keys.program import UNLIMITED, Program, Unlimited, WeeklyWindow
+from key2xs.keys.program import EMPTY_PROGRAM, UNLIMITED, Program, Unlimited, WeeklyWindow
 
 from . import payloads as wire
 
@@ -38,8 +40,10 @@ __all__ = [
     "GROUP",
     "WRITABLE",
     "block_visits",
+    "clock_set",
     "is_same_plan",
     "key_kind",
+    "limits_of",
     "lock_event",
     "plan_of",
     "program_of",
@@ -51,11 +55,12 @@ __all__ = [
     "vendor_locks",
     "vendor_rights",
     "version_of",
+    "waiting_at",
 ]
 
 CYLINDER: Final = "cyl:"
 GROUP: Final = "grp:"
-WRITABLE: Final = frozenset({KeyKind.DYNAMIC, KeyKind.CONNECT})  # a normal key's access lies in the cylinders
+WRITABLE: Final = frozenset({KeyKind.DYNAMIC, KeyKind.CONNECT, KeyKind.NORMAL})
 BLOCKED_WITH_ACCESS: Final = "blocked_with_access"
 BLOCKED: Final = frozenset({BLOCKED_WITH_ACCESS, "blocked"})
 _KINDS: Final[Mapping[str, KeyKind]] = {
@@ -77,7 +82,7 @@ _OUTCOMES: Final[Mapping[str, LockEventOutcome]] = {
 # Numbers for the log's kinds and reasons, ours, for `raw_type`: kind + 100 * reason. Never renumber: rows are kept.
 _KIND_CODES: Final = (
     "opened", "refused", "key_updated", "key_updated_offline", "cylinder_programmed", "list_read", "clock_set",
-    "handed_out", "handed_in", "reported_lost",
+    "handed_out", "handed_in", "reported_lost", "cylinder_reprogrammed",
 )  # fmt: skip
 _REASON_CODES: Final = (
     "not_authorised", "not_valid", "outside_schedule", "revalidation_lapsed", "blocked", "foreign", "low_battery",
@@ -184,6 +189,16 @@ def programming_keys(
     )
 
 
+def waiting_at(open_jobs: Iterable[wire.Job]) -> dict[str, set[str]]:
+    """Return by cylinder the programming keys for which a task there waits to be fetched."""
+    found: dict[str, set[str]] = {}
+    for job in open_jobs:
+        for task in job.tasks:
+            if task.state == VisitState.WAITING:
+                found.setdefault(task.cylinder, set()).add(job.programming_key)
+    return found
+
+
 # --- one key ----------------------------------------------------------------------------------------------
 
 
@@ -224,6 +239,11 @@ def program_of(plan: wire.Plan) -> Program:
         offline_expires_after=timedelta(minutes=minutes) if minutes else UNLIMITED,
         schedule=None if plan.schedule is None else frozenset(_window(each) for each in plan.schedule),
     )
+
+
+def limits_of(plan: wire.Plan) -> Program:
+    """Read the limits that a normal key holds; *never* opens nothing, and is the empty program. ValueError like `program_of`."""
+    return EMPTY_PROGRAM if plan.validity.kind == "never" else replace(program_of(plan), rights=frozenset())
 
 
 def plan_of(program: Program, base: wire.Plan | None, *, emptied: timedelta) -> wire.Plan:
@@ -331,7 +351,9 @@ def block_visits(jobs: Iterable[wire.Job], key: str) -> tuple[BlockVisit, ...]:
     undone: dict[str, list[wire.Task]] = {}
     for job in jobs:
         for task in job.tasks:
-            if task.key == key and task.kind != "block" and task.state != VisitState.FAILED:
+            # Whatever overwrites all of a cylinder may take the block out of it, too.
+            undoes = task.kind == "reprogram" or (task.key == key and task.kind == "unblock")
+            if undoes and task.state != VisitState.FAILED:
                 undone.setdefault(task.cylinder, []).append(task)
     return tuple(
         BlockVisit(
@@ -355,8 +377,10 @@ def _visit_state(task: wire.Task, undone: Iterable[wire.Task]) -> VisitState:
     for other in undone:
         if other.state != VisitState.DONE:
             return VisitState.LOADED  # on its round; nobody knows whether it came after ours
-        if task.done_at is None or other.done_at is None or other.done_at >= task.done_at:
+        if task.done_at is None or other.done_at is None or other.done_at > task.done_at:
             return VisitState.FAILED  # the cylinder has to be visited once more
+        if other.done_at == task.done_at and other.kind == "unblock":
+            return VisitState.FAILED
     return state
 
 
@@ -406,7 +430,7 @@ def _taken_away(
         return replace(own, state=VisitState.LOADED)
     for other in newest:
         for task in other.tasks:
-            if task.key != key or task.kind == "block" or task.cylinder != block.cylinder:
+            if task.key != key or task.kind != "unblock" or task.cylinder != block.cylinder:
                 continue
             state = {each.value: each for each in VisitState}.get(task.state, VisitState.LOADED)
             done_after = (
@@ -459,6 +483,20 @@ def memory_reading(event: wire.Event, *, key_rows: int) -> MemoryReading | None:
     if event.kind == "key_updated" and event.key is not None and event.source == "key":
         return MemoryReading(None, event.key, event.read_at, event.arrived_at, key_rows)
     return None
+
+
+def memory_wiped(event: wire.Event) -> MemoryWiped | None:
+    """Tell which cylinder was overwritten with its events; None for any other row."""
+    if event.kind != "cylinder_reprogrammed" or event.cylinder is None:
+        return None
+    return MemoryWiped(event.cylinder, event.read_at, event.arrived_at)
+
+
+def clock_set(event: wire.Event) -> ClockSet | None:
+    """Tell which key's clock was put right; the row bears the time that it showed before. None for any other row."""
+    if event.kind != "clock_set" or event.key is None or event.occurred_at is None:
+        return None
+    return ClockSet(event.key, event.read_at, event.occurred_at)
 
 
 def _code(word: str | None, codes: tuple[str, ...]) -> int:

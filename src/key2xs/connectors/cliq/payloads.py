@@ -124,6 +124,56 @@ class Key(msgspec.Struct, frozen=True):
     update: Update = Update("none")
     confirmed: Plan | None = None
     last_update: LastUpdate | None = None
+    confirmed_at: datetime | None = None
+
+
+class ListTask(msgspec.Struct, frozen=True):
+    """A visit that writes a cylinder's list and is not over; `revision` of the list that the programming key holds."""
+
+    kind: str
+    programming_key: str
+    state: str
+    revision: int | None = None
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """Whether a cylinder lists a normal key, by plan and as programmed last."""
+
+    cylinder: str
+    revision: int
+    planned: bool
+    programmed: bool
+    programmed_at: datetime | None = None
+    changed_at: datetime | None = None
+    tasks: list[ListTask] = []
+
+
+class Listings(msgspec.Struct, frozen=True):
+    """The cylinders that list a normal key, did so, or are to."""
+
+    items: list[Listing]
+
+
+class CylinderList(msgspec.Struct, frozen=True):
+    """What is planned for one cylinder: normal keys and key groups."""
+
+    cylinder: str
+    revision: int
+    keys: list[str]
+    key_groups: list[str]
+
+
+class KeyGroup(msgspec.Struct, frozen=True):
+    """Normal keys that are one entry in a cylinder."""
+
+    id: str
+    members: list[str]
+
+
+class KeyGroups(msgspec.Struct, frozen=True):
+    """All key groups."""
+
+    items: list[KeyGroup]
 
 
 class Updater(msgspec.Struct, frozen=True):
@@ -153,7 +203,7 @@ class Task(msgspec.Struct, frozen=True):
     n: int
     kind: str
     cylinder: str
-    key: str
+    key: str | None  # none: everything in the cylinder is overwritten
     state: str
     done_at: datetime | None = None
     known_at: datetime | None = None

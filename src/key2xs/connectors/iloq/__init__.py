@@ -2,5 +2,6 @@
 
 from .config import IloqConfig
 from .connector import IloqConnector
+from .webhooks import IloqWebhooks
 
-__all__ = ["IloqConfig", "IloqConnector"]
+__all__ = ["IloqConfig", "IloqConnector", "IloqWebhooks"]

@@ -17,6 +17,7 @@ from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry
 from .payloads import LockGroup
 
 __all__ = [
+    "ADMINISTRATE",
     "NOT_IN_PLANNING",
     "RIGHT_IS_FOR",
     "Option",
@@ -24,9 +25,12 @@ __all__ = [
     "block_list_order_refusal",
     "has_option",
     "lacking_rights",
+    "lacks_returns",
+    "limit_refusal",
     "missing_options",
     "missing_rights",
     "order_refusal",
+    "return_refusal",
     "zone_mismatch",
 ]
 
@@ -64,6 +68,10 @@ RIGHT_IS_FOR: Final[Mapping[Right, str]] = {
 }
 
 
+# Webhooks and network modules (Public API v2): powerful, so whoever subscribes may be another user with nothing else.
+ADMINISTRATE: Final[Mapping[int, str]] = {2147483648: "administrate"}
+
+
 class Option(IntFlag):
     """Bits of LockGroup.OptionMask that mean something here (Public API v2)."""
 
@@ -82,6 +90,16 @@ _NEEDED: Final = (Option.PUBLIC_API, Option.API_ACCESS_RIGHTS)
 def lacking_rights(mask: int) -> list[tuple[Right, str]]:
     """Return the rights that the service user lacks with their names, in the order of their bits."""
     return [(right, _words(right.name)) for right in Right if not mask & right]
+
+
+HANDLE_RETURNS: Final = (
+    134217728  # RightsMask (Public API v2); needed for nothing but handing a key back for good
+)
+
+
+def lacks_returns(mask: int) -> bool:
+    """Say whether keys cannot be handed back over this interface."""
+    return not mask & HANDLE_RETURNS
 
 
 def missing_rights(mask: int) -> list[str]:
@@ -131,6 +149,51 @@ def order_refusal(code: int, retry_after: timedelta) -> CallFailed | None:
     if code in refused:
         return Refused(refused[code])
     return Retry(retry_after, f"the vendor answered CanOrder with {code}")
+
+
+def return_refusal(code: int, retry_after: timedelta) -> CallFailed | None:
+    """Translate CanReturn of a key (Public API v2); None = go ahead. Here 0 is ok."""
+    refused: Mapping[int, str] = {
+        2: "keys of this kind are not returned over this interface: only phone keys and RFID tags are",
+        3: "the key was never programmed: delete it in iLOQ Manager instead",
+        4: "the key is on the block list: take it off first",
+    }
+    if code == 0:
+        return None
+    if code == 1:
+        return NeedsPerson(_TOKEN_HOLDER, "return this key in iLOQ Manager with the programming key")
+    if code in refused:
+        return Refused(refused[code])
+    return Retry(retry_after, f"the vendor answered CanReturn with {code}")
+
+
+# Public API v2, CanAdd of a time limit. Here 0 is ok.
+_LIMIT_REFUSALS: Final[Mapping[int, str]] = {
+    1: "the key has no space for another time limit",
+    2: "the access version of the key does not allow time limits",
+    3: "the access version of a right on the key does not allow time limits",
+    4: "the key carries too many block lists",
+    5: "a newer lock has more than 128 access rights",
+    6: "the key renews its end by itself, so it needs an end date",
+    7: "the time is not on the 15-minute grid",
+    8: "an S50 key takes dates only as its start and end",
+    9: "the time profile is not named",
+    10: "the time profile can be edited, but says no times",
+    11: "the time profile is fixed and differs from what was sent",
+    12: "the key has too many time limits",
+    13: "the start is not before the end",
+    14: "the time limit was found invalid",
+    15: "the key is on the block list",
+    16: "the key could not be programmed",
+    17: "the time limit could not be taken off",
+}
+
+
+def limit_refusal(code: int) -> str | None:
+    """Say in words why a time limit cannot be added; None = it can."""
+    if code == 0:
+        return None
+    return _LIMIT_REFUSALS.get(code, f"the vendor answered CanAdd with {code}")
 
 
 def block_list_order_refusal(code: int, retry_after: timedelta) -> CallFailed | None:

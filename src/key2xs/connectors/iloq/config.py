@@ -30,11 +30,12 @@ class IloqConfig:
         request_timeout: one HTTP request; call_timeout: one call of the port, all requests together. A lease has to
             last longer than `call_timeout`. listing_timeout: the whole inventory, four requests a lock.
         retry_after: how long to wait when the vendor does not say.
-        slot_budget: slots in a key; 10 in older lock firmware, 23 in newer (iLOQ Public API v2).
+        slot_budget: slots in a key at most; 10 where a lock that it opens has older firmware (iLOQ Public API v2).
         emptied_offline_expiry: the interval to store in a key that loses all rights and had none stored. Zero would
             mean unlimited.
         honours_limits: locks of which a person verified that they honour time limits (or not), by FLock_ID. It wins
             over what the interface says.
+        log_details: one request more for each page of the log that has rows: the keys' counters, and their tags.
         event_window, event_overlap, events_back: how the log is pulled: span of one request, how far it reaches back
             before the cursor, and how far the very first pull reaches back.
     """
@@ -51,9 +52,10 @@ class IloqConfig:
     call_timeout: timedelta = timedelta(seconds=90)
     listing_timeout: timedelta = timedelta(minutes=30)
     retry_after: timedelta = timedelta(seconds=30)
-    slot_budget: int = 10
+    slot_budget: int = 23
     emptied_offline_expiry: timedelta = timedelta(hours=8)
     honours_limits: Mapping[str, bool] = field(default_factory=dict)
+    log_details: bool = True
     event_window: timedelta = timedelta(hours=1)
     event_overlap: timedelta = timedelta(minutes=10)
     events_back: timedelta = timedelta(days=7)

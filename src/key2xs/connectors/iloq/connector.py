@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -19,6 +19,7 @@ from key2xs.connectors.turns import Turns
 from key2xs.core.clock import Clock, require_utc
 from key2xs.core.errors import CallFailed, NeedsPerson, Refused, Retry, Unknown
 from key2xs.keys.carriers import BlockVisit
+from key2xs.keys.compile.limits import most
 from key2xs.keys.grid import is_on_grid
 from key2xs.keys.onboarding import Finding
 from key2xs.keys.port import (
@@ -34,22 +35,41 @@ from key2xs.keys.port import (
 )
 from key2xs.keys.program import OfflineExpiry, Program
 
-from .answers import NOT_IN_PLANNING, block_list_order_refusal, order_refusal
+from .answers import (
+    NOT_IN_PLANNING,
+    block_list_order_refusal,
+    limit_refusal,
+    order_refusal,
+    return_refusal,
+)
 from .client import Call, Done, IloqClient
 from .config import GRID, MAX_OFFLINE_EXPIRY, IloqConfig
-from .events import event_page
+from .events import details_query, event_page
 from .inventory import InventoryReader
 from .localtime import utc_text
 from .mapping import DELETED, RETURNED, key_kind, programming_state
-from .payloads import Key, KeyLimits, LogPage, RightsOf, Tag
-from .plan import Plan, fingerprint, is_same_plan, program_from, rights_body, slots_needed, slots_used
+from .payloads import DetailKey, DetailPage, Key, KeyLimits, LogPage, LogRow, RightsOf, Tag
+from .plan import (
+    END_SLOT,
+    START_SLOT,
+    Plan,
+    fingerprint,
+    is_same_plan,
+    program_from,
+    rights_body,
+    slots_needed,
+    slots_used,
+)
 from .session import IloqSession
 
 __all__ = ["IloqConnector"]
 
 T = TypeVar("T")
 
+# Public API v2, CanReturn and Return: an S5 key and a fob are returned with the programming key, in iLOQ Manager.
+_RETURNABLE: Final = frozenset({KeyKind.PHONE, KeyKind.TAG})
 _PLANNED, _ON_DEVICE = "1", "2"  # Public API v2, rights view; mode 0 is discouraged
+_DATES: Final = {START_SLOT: "start", END_SLOT: "end"}
 _TAG_NAMESPACE: Final = uuid.UUID(
     "8d1f6a8e-6a53-5f0c-9a0a-2d6f0d7b7c11"
 )  # ours, so that a repeated insert is one
@@ -67,13 +87,17 @@ class IloqConnector:
         store: SessionStore,
         clock: Clock,
         transport: httpx2.AsyncBaseTransport | None = None,
+        before_turn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Prepare the connection; nothing is sent before it is used. `transport` replaces the network in tests."""
         self._config, self._clock = config, clock
         self._client = IloqClient(config, transport=transport)
         self._session = IloqSession(self._client, config, store, clock)
         turns = Turns(
-            lambda: self._client.writes_sent, limit=config.call_timeout, retry_after=config.retry_after
+            lambda: self._client.writes_sent,
+            limit=config.call_timeout,
+            retry_after=config.retry_after,
+            before=before_turn,
         )
         self._call = turns.turn
         self._inventory = InventoryReader(self._request_alone, config)
@@ -138,8 +162,14 @@ class IloqConnector:
             until = reached + overlap if reached >= now else reached
             body = {"StartDateUtc": utc_text(before - overlap), "EndDateUtc": utc_text(until)}
             call = Call("POST", "LockLogs/GetLockLogDataByTimestamp", body=body)
-            page = await self._session.request(call, LogPage)
-            return event_page(page.rows or [], reached=reached, now=now, retry_after=self._config.retry_after)
+            rows = (await self._session.request(call, LogPage)).rows or []
+            return event_page(
+                rows,
+                reached=reached,
+                now=now,
+                retry_after=self._config.retry_after,
+                details=await self._details(rows),
+            )
 
     def capabilities(self, kind: KeyKind) -> KeyCapabilities:
         """Return what keys of this kind can do (facts: capability matrix)."""
@@ -152,10 +182,12 @@ class IloqConnector:
             program_slots=self._config.slot_budget,
             # The vendor's text says phone and 5 Series keys; for fobs CanOrder decides at run time.
             can_order=is_ours,
-            can_return=kind is KeyKind.PHONE,
+            can_return=kind in _RETURNABLE,
             can_block=is_ours,
             can_tag=is_ours,
             updates_over_the_air=kind is KeyKind.PHONE,
+            max_blocked=most("iloq-blocked-keys"),
+            slots_by_lock=True,
         )
 
     # --- writing -------------------------------------------------------------------------------------------
@@ -177,7 +209,7 @@ class IloqConnector:
                 key, plan = await self._read_back(vendor_key, body)
             return self._reading(key, plan, None, blocked=base.blocked, on_device_as=base)
 
-    async def order(self, vendor_key: str) -> None:
+    async def order(self, vendor_key: str, *, avoid: Collection[str] = ()) -> None:  # noqa: ARG002 - nobody visits
         """Order the plan if CanOrder allows it; a plan that is on its way or in the key already is fine."""
         async with self._call(f"order key {vendor_key}"):
             code = await self._get(f"Keys/{vendor_key}/CanOrder", int)
@@ -239,10 +271,15 @@ class IloqConnector:
         return ()
 
     async def tag_key(self, vendor_key: str, tag: KeyTag) -> None:
-        """Set one tag of a key; the same tag twice changes nothing."""
+        """Set one tag of a key, or take it off where it has no value; the same twice changes nothing."""
         async with self._call(f"tag key {vendor_key}"):
             known = await self._get(f"Keys/{vendor_key}/KeyTags", list[Tag])
             mine = next((item for item in known if item.key == tag.name), None)
+            if not tag.value:
+                if mine is not None:
+                    call = Call("DELETE", f"KeyTags/{mine.tag_id}", writes=True)
+                    await self._session.request(call, Done)
+                return
             if mine is not None and (mine.value, mine.in_audit_trail) == (tag.value, tag.in_audit_trail):
                 return
             body = {
@@ -256,6 +293,36 @@ class IloqConnector:
             }
             method = "PUT" if mine else "POST"
             await self._session.request(Call(method, "KeyTags", body=body, writes=True), Done)
+
+    async def return_key(self, vendor_key: str) -> None:
+        """Send the task that empties the key and takes it out of the vendor's books: two to three requests.
+
+        Nobody hears when a phone without network did it.
+        """
+        async with self._call(f"return key {vendor_key}"):
+            key = await self._get(f"Keys/{vendor_key}", Key)
+            if key.state in {DELETED, RETURNED}:
+                return
+            kind = key_kind(key.type_mask)
+            if kind not in _RETURNABLE:
+                raise Refused(
+                    f"a {kind} key is not returned over this interface: return it in iLOQ Manager with the programming key"
+                )
+            code = await self._get(f"Keys/{vendor_key}/CanReturn", int)
+            if refusal := return_refusal(code, self._config.retry_after):
+                raise refusal
+            await self._session.request(Call("POST", f"Keys/{vendor_key}/Return", writes=True), Done)
+
+    async def _details(self, rows: Sequence[LogRow]) -> dict[str, DetailKey]:
+        """Ask once for what rows by arrival lack. The rows themselves never wait for it."""
+        query = details_query(rows) if self._config.log_details else None
+        if query is None:
+            return {}
+        try:
+            page = await self._session.request(Call("POST", "LockLogs", body=query), DetailPage)
+        except CallFailed:
+            return {}
+        return {row.log_id.lower(): row.key for row in page.rows or [] if row.key is not None}
 
     # --- parts ---------------------------------------------------------------------------------------------
 
@@ -319,12 +386,30 @@ class IloqConnector:
     def _require_room(self, body: dict[str, Any], plan: Plan) -> None:
         # A body that needs no more than the key holds already always fits, so narrowing is never refused here.
         needed = slots_needed(body)
-        if needed > max(self._config.slot_budget, slots_used(plan)):
-            raise Refused(f"the key has {self._config.slot_budget} slots, the program needs {needed}")
+        budget = min(self._config.slot_budget, self._inventory.slots(body["SecurityAccessIds"]))
+        if needed > max(budget, slots_used(plan)):
+            raise Refused(f"the key has {budget} slots, the program needs {needed}")
 
     async def _put_rights(self, vendor_key: str, body: dict[str, Any]) -> None:
         call = Call("PUT", f"Keys/{vendor_key}/SecurityAccesses", body=body, writes=True)
-        await self._session.request(call, Done)
+        try:
+            await self._session.request(call, Done)
+        except Refused as refused:
+            if (why := await self._why_no_limit(vendor_key, body)) is None:
+                raise
+            raise Refused(f"{refused}; {why}") from refused
+
+    async def _why_no_limit(self, vendor_key: str, body: dict[str, Any]) -> str | None:
+        """Ask what is wrong with a start or an end; only after a refusal, since it costs a request each."""
+        try:
+            for slot in body["TimeLimitSlots"]:
+                if slot["SlotNo"] in _DATES:
+                    call = Call("POST", f"Keys/{vendor_key}/TimeLimitTitles/CanAdd", body=slot)
+                    if why := limit_refusal(await self._session.request(call, int)):
+                        return f"the {_DATES[slot['SlotNo']]}: {why}"
+        except CallFailed:
+            pass  # the refusal stands by itself
+        return None
 
     async def _read_back(self, vendor_key: str, body: dict[str, Any]) -> tuple[Key, Plan]:
         """Read the plan that was just written. Whatever goes wrong here, the write itself was accepted."""

@@ -12,10 +12,18 @@ from zoneinfo import ZoneInfo
 from key2xs.core.errors import NeedsPerson
 from key2xs.keys.onboarding import Finding, Weight
 
-from .answers import RIGHT_IS_FOR, Option, has_option, lacking_rights, missing_options, zone_mismatch
+from .answers import (
+    RIGHT_IS_FOR,
+    Option,
+    has_option,
+    lacking_rights,
+    lacks_returns,
+    missing_options,
+    zone_mismatch,
+)
 from .payloads import LockGroup
 
-__all__ = ["account_finding", "group_findings", "rights_finding"]
+__all__ = ["account_finding", "group_findings", "rights_findings"]
 
 _ADMINISTRATOR: Final = "iLOQ administrator"
 _INTEGRATION: Final = "integration administrator"
@@ -30,7 +38,7 @@ def account_finding(refused: NeedsPerson | None) -> Finding:
         Weight.STOPS,
         f"The service user cannot sign in. {_sentence(refused.what)}",
         who=refused.who,
-        does="put it right, then restart the service; a wrong sign-in is never repeated by itself",
+        does="put it right, then choose Sign in again; a wrong sign-in is never repeated by itself",
     )
 
 
@@ -39,8 +47,16 @@ def group_findings(group: LockGroup, zone: ZoneInfo, *, at: datetime) -> tuple[F
     return (_in_use(group), _options(group), _time_zone(group, zone, at), *_notes(group))
 
 
-def rights_finding(mask: int) -> Finding:
+def rights_findings(mask: int) -> tuple[Finding, ...]:
     """Judge what the service user may do."""
+    if not lacks_returns(mask):
+        return (_needed_rights(mask),)
+    says = "The service user may not handle returns: phone keys cannot be handed back for good from here."
+    does = "give the service user the right to handle returns, or hand phone keys back in iLOQ Manager"
+    return _needed_rights(mask), Finding("returns", Weight.NOTE, says, who=_ADMINISTRATOR, does=does)
+
+
+def _needed_rights(mask: int) -> Finding:
     lacking = lacking_rights(mask)
     if not lacking:
         return Finding("rights", Weight.FINE, "The service user has every right that is needed.")

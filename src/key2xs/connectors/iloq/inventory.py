@@ -6,9 +6,11 @@ off, the locks that were read are kept, and the next attempt goes on behind them
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from key2xs.keys.compile.limits import iloq_slots
 from key2xs.keys.port import Inventory, VendorLock
 
 from .client import Call
@@ -29,6 +31,7 @@ class Request(Protocol):
         ...
 
 
+_UNKNOWN = ("", None)
 _TAKEN_OFF = frozenset({2, 3})  # Public API v2, ChangeType: removed; returned and emptied
 
 
@@ -39,6 +42,7 @@ class InventoryReader:
         """Read by `request`; others may take their turns in between."""
         self._request, self._config = request, config
         self._read_before: dict[str, VendorLock] = {}
+        self._made: Mapping[str, set[tuple[str, int | None]]] = {}
 
     async def read(self, *, as_of: datetime) -> Inventory:
         """Read all. CallFailed when a request fails; call again to go on."""
@@ -48,6 +52,7 @@ class InventoryReader:
         listed = await self._request(Call("GET", "Locks"), list[Lock])
         locks = [await self._lock(lock) for lock in listed]
         self._read_before.clear()
+        self._made = _made_by_right(locks)
         blocked = {
             item.key_id.lower() for item in blacklist.items or () if item.change_type not in _TAKEN_OFF
         }
@@ -65,6 +70,10 @@ class InventoryReader:
             visibility_complete=blacklist.outside == 0 and not any(lock.hidden_rights for lock in locks),
         )
 
+    def slots(self, rights: Iterable[str]) -> int:
+        """Return the slots of a key with these rights: the least over the locks they open, as listed last."""
+        return iloq_slots(made for right in rights for made in self._made.get(right.lower(), {_UNKNOWN}))
+
     async def _lock(self, lock: Lock) -> VendorLock:
         known = self._read_before.get(lock.lock_id)
         if known is not None:
@@ -81,3 +90,12 @@ class InventoryReader:
         found = vendor_lock(lock, views, options, limits, verified=verified)
         self._read_before[lock.lock_id] = found
         return found
+
+
+def _made_by_right(locks: Iterable[VendorLock]) -> dict[str, set[tuple[str, int | None]]]:
+    """Return the families and firmware of the locks that each right opens."""
+    found: dict[str, set[tuple[str, int | None]]] = {}
+    for lock in locks:
+        for right in lock.rights:
+            found.setdefault(right, set()).add((lock.family or "", lock.firmware))
+    return found

@@ -32,6 +32,12 @@ PROGRAMMING_STATES: Final[Mapping[int, ProgrammingState]] = {
     7: ProgrammingState.ON_TOKEN,
 }
 HANDED_OVER, DELETED, RETURNED = 1, 3, 4  # Public API v2, Key.State
+FAMILIES: Final[Mapping[int, str]] = {
+    2: "S50",
+    3: "C5",
+    4: "S5 Online",
+    5: "D5",
+}  # Public API v2, Lock.LockType
 
 
 class KeyType(IntFlag):
@@ -106,7 +112,16 @@ def vendor_lock(
         is_networked=tri(lock.network_module_device is not None),
         hidden_rights=any(view.outside for view in views),
         programmed=frozenset(right.right_id.lower() for right in views[-1].rights or ()) if views else None,
+        planned=frozenset(right.right_id.lower() for right in views[0].rights or ()) if views else None,
+        family=FAMILIES.get(lock.lock_type) if lock.lock_type is not None else None,
+        firmware=_firmware(lock.sw_version),
     )
+
+
+def _firmware(version: int | str | None) -> int | None:
+    """Read a firmware number. ASSUMPTION: zero, and anything that is no whole number, is a lock that was never asked."""
+    text = str(version)
+    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
 
 
 def vendor_right(right: SecurityAccess, locks: frozenset[str]) -> VendorRight:

@@ -17,6 +17,10 @@ __all__ = [
     "Blacklist",
     "BlacklistItem",
     "CreatedSession",
+    "DetailKey",
+    "DetailPage",
+    "HookEvent",
+    "HookSubscription",
     "Key",
     "KeyLimits",
     "Lock",
@@ -114,6 +118,8 @@ class Lock(msgspec.Struct, frozen=True):
     clock_installed: bool | None = msgspec.field(name="ClockInstalled", default=None)
     clock_installed_at: str | None = msgspec.field(name="ClockInstalledDateUtc", default=None)
     network_module_device: str | None = msgspec.field(name="NetworkModuleDevice_ID", default=None)
+    lock_type: int | None = msgspec.field(name="LockType", default=None)
+    sw_version: int | str | None = msgspec.field(name="SwVersion", default=None)
 
 
 class LockOptions(msgspec.Struct, frozen=True):
@@ -160,6 +166,44 @@ class LogPage(msgspec.Struct, frozen=True):
     """Answer of GetLockLogDataByTimestamp."""
 
     rows: list[LogRow] | None = msgspec.field(name="LockLogs", default=None)
+
+
+class DetailKey(msgspec.Struct, frozen=True):
+    """The key in a row by device. `OptionMask` 1: access without time, the person is not certain."""
+
+    going_counter: int | None = msgspec.field(name="GoingCounter", default=None)
+    option_mask: int | None = msgspec.field(name="OptionMask", default=None)
+    custom_values: str | None = msgspec.field(name="CustomValueData", default=None)
+
+
+class DetailRow(msgspec.Struct, frozen=True):
+    """A row by device; only what the rows by arrival lack."""
+
+    log_id: str = msgspec.field(name="DeviceLog_ID")
+    key: DetailKey | None = msgspec.field(name="FNKey", default=None)
+
+
+class DetailPage(msgspec.Struct, frozen=True):
+    """Answer of POST LockLogs."""
+
+    rows: list[DetailRow] | None = msgspec.field(name="LockLogs", default=None)
+
+
+class HookEvent(msgspec.Struct, frozen=True):
+    """An event that can be subscribed to."""
+
+    id: str = msgspec.field(name="Id")
+    name: str = msgspec.field(name="Name")
+
+
+class HookSubscription(msgspec.Struct, frozen=True):
+    """A subscription. `SignKey` is used as it is printed, with its hyphens."""
+
+    id: str = msgspec.field(name="SubscriptionId")
+    event_id: str = msgspec.field(name="WebhookEventId")
+    url: str | None = msgspec.field(name="TargetEndpointUri", default=None)
+    ends_at: str | None = msgspec.field(name="EndDateUtc", default=None)
+    sign_key: str | None = msgspec.field(name="SignKey", default=None)
 
 
 class Tag(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ from .localtime import end_from_local, instant_from_utc_text, start_from_local, 
 from .payloads import SCHEDULER_FIELDS, SLOT_FIELDS, WEEKLY_FIELDS, Key, KeyLimits, RightsOf
 
 __all__ = [
+    "END_SLOT",
+    "START_SLOT",
     "Plan",
     "fingerprint",
     "is_same_plan",

@@ -7,7 +7,8 @@
 
 A 401 later means that the session ended and that nothing was carried out; `takeover` has the rule for that.
 Wrong credentials, a lockout and an expired password (5, 7, 8, 9) end all trying: each further try of a loop would lock
-the user out again. A person puts it right and restarts the service.
+the user out again. A person puts it right and says so: that is kept where every process sees it, and of all of them one tries, once
+for each time that somebody says so. The others follow when that has worked. A restart tries, too.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from key2xs.keys.port import SessionStore, StoredSession
 from .answers import missing_options, missing_rights, zone_mismatch
 from .client import Call, Done, IloqClient
 from .config import IloqConfig
-from .examination import account_finding, group_findings, rights_finding
+from .examination import account_finding, group_findings, rights_findings
 from .payloads import CreatedSession, LockGroup, RightsMask
 
 __all__ = ["IloqSession"]
@@ -56,11 +57,20 @@ _OK: Final = 1
 class IloqSession(WorkerSession):
     """The session of one worker; opens itself when it is first needed."""
 
-    def __init__(self, client: IloqClient, config: IloqConfig, store: SessionStore, clock: Clock) -> None:
-        """Remember the parts; nothing is sent yet."""
+    def __init__(
+        self,
+        client: IloqClient,
+        config: IloqConfig,
+        store: SessionStore,
+        clock: Clock,
+        *,
+        needs: Mapping[int, str] | None = None,
+    ) -> None:
+        """Remember the parts; nothing is sent yet. `needs`: bits of RightsMask with their names, if not the usual ones."""
         super().__init__(store, config.retry_after)
-        self._client, self._config, self._clock = client, config, clock
+        self._client, self._config, self._clock, self._needs = client, config, clock, needs
         self._stopped: NeedsPerson | None = None
+        self._stopped_at = clock.now()
 
     async def request(self, call: Call, shape: type[T]) -> T:
         """Send a call inside the session.
@@ -109,7 +119,9 @@ class IloqSession(WorkerSession):
 
     async def _new_session(self) -> StoredSession:
         if self._stopped is not None:
-            raise NeedsPerson(self._stopped.who, self._stopped.what)
+            if not await self._store.may_sign_in_again(self._stopped_at):
+                raise NeedsPerson(self._stopped.who, self._stopped.what)
+            self._stopped = None
         base_url = await self._find_base()
         secret = await self._create_session(base_url)
         session = StoredSession(secret, base_url, self._clock.now())
@@ -138,7 +150,7 @@ class IloqSession(WorkerSession):
         except (NeedsPerson, Refused) as err:
             # With its options off a locking system may not let itself be chosen at all.
             return (*found, Finding("rights", Weight.NOT_CHECKED, f"Rights could not be read: {err}."))
-        return (*found, rights_finding(mask))
+        return (*found, *rights_findings(mask))
 
     async def sign_out(self, session: StoredSession) -> None:
         """End a session. A GET with an effect (iLOQ Public API v2); repeating it is harmless, so it counts as a read."""
@@ -185,8 +197,9 @@ class IloqSession(WorkerSession):
             if created.result not in _NEVER_AGAIN:
                 raise NeedsPerson(_INTEGRATION, what)
             self._stopped = NeedsPerson(
-                _INTEGRATION, f"{what}; put it right and restart Key2XS, which does not try again"
+                _INTEGRATION, f"{what}; put it right, then let Key2XS sign in again: it does not by itself"
             )
+            self._stopped_at = self._clock.now()
             raise self._stopped
         raise Retry(self._config.retry_after, f"iLOQ sign-in gave result {created.result}")
 
@@ -199,7 +212,12 @@ class IloqSession(WorkerSession):
             raise NeedsPerson(_INTEGRATION, f"switch on in the locking system: {', '.join(lacking)}")
         if problem := zone_mismatch(group.time_zone, self._config.zone, at=self._clock.now()):
             raise NeedsPerson(_INTEGRATION, problem)
-        if lacking := missing_rights(await self._rights_in(group, session)):
+        mask = await self._rights_in(group, session)
+        needs = self._needs
+        lacking = (
+            missing_rights(mask) if needs is None else [name for bit, name in needs.items() if not mask & bit]
+        )
+        if lacking:
             raise NeedsPerson("iLOQ administrator", f"give the service user: {', '.join(lacking)}")
 
     async def _rights_in(self, group: LockGroup, session: StoredSession) -> int:

@@ -11,6 +11,8 @@ from key2xs.console.frame import Asked, form_of, show, signed_in
 from key2xs.console.views.access_point import ask_about, read_access_point
 from key2xs.core.database import Connection
 from key2xs.core.ids import AccessPointId, parse_id
+from key2xs.keys.drift.describing import describe
+from key2xs.keys.drift.findings import OPEN, list_findings
 from key2xs.keys.reads import openable_now
 from key2xs.plant.service import list_access_points, list_cylinders
 
@@ -77,7 +79,13 @@ async def _access_point(request: Asked, code: str, who: str = "") -> Response[st
         asked = None
         if who and caller.may(Permission.POLICY_DECISION_EXPLAIN):
             asked = await ask_about(tx, web.services, view, who, web.now)
-        return {"v": view, "asked": asked}
+        found = [
+            each
+            for part in view.parts
+            for each in await list_findings(tx, cylinder=part.cylinder.id, states=OPEN)
+        ]
+        edits = await describe(tx, found, web.services.settings.zone)
+        return {"v": view, "edits": edits, "asked": asked}
 
     return await show(
         request, "access_point.html", "points", read, home=f"/access-points/{quote(code, safe='')}"

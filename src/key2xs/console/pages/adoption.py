@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Final
+from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -15,10 +16,11 @@ from key2xs.api.auth import require, require_person
 from key2xs.api.clearing import checked_reason
 from key2xs.api.web import web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
-from key2xs.console.views.adoption import LISTS, MOST_LINES, read_adoption, read_switch
+from key2xs.console.views.adoption import LISTS, MOST_LINES, read_adoption, read_connection, read_switch
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput, NotFound
 from key2xs.core.ids import ZoneId
+from key2xs.keys.lock_checks import FOUND, note_lock_check
 from key2xs.plant import get_zone, set_zone_mode
 
 _HERE: Final = "/adoption"
@@ -31,6 +33,75 @@ _LONGEST: Final = 500
 async def adoption(request: Asked) -> Response[str]:
     """Show what the site has and how far it is taken over."""
     return await _page(request)
+
+
+@get("/adoption/systems/{name:str}", permission=Permission.KEYS_ADOPTION_READ, include_in_schema=False)
+async def connection(request: Asked, name: FromPath[str]) -> Response[str]:
+    """Show what a connection lacks; the vendor is asked."""
+    return await _connection(request, name)
+
+
+@post("/adoption/sign-in", permission=Permission.KEYS_ADOPTION_RUN, include_in_schema=False)
+async def sign_in_again(request: Asked) -> Response[str] | Redirect:
+    """Let Key2XS sign in again."""
+    web, caller, form = web_of(request), require_person(await signed_in(request)), await form_of(request)
+
+    async def act(tx: Connection) -> str:
+        found = await web.services.connections.get(tx, form.get("system", ""))
+        why = checked_reason(form.get("reason", ""))
+        await web.services.connections.sign_in_again(tx, found.id, reason=why, actor=caller.actor, at=web.now)
+        return "changed"
+
+    return await _at_connection(request, form.get("system", ""), act)
+
+
+@post("/adoption/limits", permission=Permission.KEYS_ADOPTION_RUN, include_in_schema=False)
+async def note_lock(request: Asked) -> Response[str] | Redirect:
+    """Note what was tried at a lock."""
+    web, caller, form = web_of(request), require_person(await signed_in(request)), await form_of(request)
+
+    async def act(tx: Connection) -> str:
+        found = await web.services.connections.get(tx, form.get("system", ""))
+        heeds = FOUND.get(form.get("honours_limits", ""))
+        if heeds is None:
+            raise InvalidInput("honours_limits", "say what you found")
+        why = checked_reason(form.get("reason", ""))
+        await note_lock_check(
+            tx,
+            web.services.ledger,
+            found.id,
+            form.get("lock", "")[:_LONGEST],
+            heeds,
+            reason=why,
+            actor=caller.actor,
+            at=web.now,
+        )
+        return "changed"
+
+    return await _at_connection(request, form.get("system", ""), act)
+
+
+async def _at_connection(
+    request: Asked, name: str, act: Callable[[Connection], Awaitable[str]]
+) -> Response[str] | Redirect:
+    web = web_of(request)
+    try:
+        done = await web.services.database.transact(act)
+    except (Conflict, InvalidInput, NotFound) as error:
+        return await _connection(request, name, problem=_said(error), status=409)
+    web.runtime.wake()
+    return go(f"/adoption/systems/{quote(name, safe='')}", done=done)
+
+
+async def _connection(request: Asked, name: str, *, problem: str = "", status: int = 200) -> Response[str]:
+    found = await read_connection(
+        web_of(request), name
+    )  # outside the page's transaction: the vendor is asked
+
+    async def read(_tx: Connection) -> dict[str, object]:
+        return {"c": found, "most": MOST_LINES, "problem": problem}
+
+    return await show(request, "connection.html", "adoption", read, status=status)
 
 
 @post("/adoption/writes", permission=Permission.KEYS_ADOPTION_RUN, include_in_schema=False)
@@ -229,4 +300,16 @@ def _said(error: Exception) -> str:
     return error.problem if isinstance(error, InvalidInput) else str(error)
 
 
-HANDLERS = (adoption, writes, propose, release, rollout, plan, ask_switch, switch)
+HANDLERS = (
+    adoption,
+    connection,
+    sign_in_again,
+    note_lock,
+    writes,
+    propose,
+    release,
+    rollout,
+    plan,
+    ask_switch,
+    switch,
+)

@@ -13,6 +13,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from key2xs.access import Permission, Principal
+from key2xs.api.handing_back import end_for_good
 from key2xs.api.losing import block_of, end_found
 from key2xs.api.web import Web, web_of
 from key2xs.console.frame import Asked, form_of, go, show, signed_in
@@ -75,6 +76,12 @@ CARES: Final[dict[str, Care]] = {
         "Adopt", "Adopt it",
         "From now on Key2XS looks after the key. It keeps exactly what it holds today; that is shown and counted as old "
         "rights, and ends when its zone is enforced.",
+    ),
+    "hand-back": Care(
+        "Hand back for good", "Hand it back",
+        "For a phone key or RFID tag that does not come back into use. The key is emptied first; when that is proven, its "
+        "maker is told to take it back, which deletes it there. A phone without network does that when it has network again.",
+        danger=True,
     ),
     "broken": Care("Report broken", "Report it broken", "The key lies at the desk. Whoever had it has it no more, and everything on it is removed."),
     "repaired": Care("Repaired", "It works again", "The key lies at the desk and may be handed out again."),
@@ -233,7 +240,15 @@ async def _adopt(tx: Connection, web: Web, caller: Principal, key: KeyId, given:
     await adopt_one(tx, web.services.ledger, found, actor=caller.actor, at=web.now, reason=reason)
 
 
+async def _hand_back(
+    tx: Connection, web: Web, caller: Principal, key: KeyId, _given: str, reason: str
+) -> None:
+    found = await web.services.registry.get_key(tx, key)
+    await end_for_good(tx, web.services, found, reason=reason, actor=caller.actor, at=web.now)
+
+
 _ACTS: Final[dict[str, _Act]] = {
+    "hand-back": _hand_back,
     "adopt": _adopt,
     "transfer": _transfer,
     "lost": _lost,

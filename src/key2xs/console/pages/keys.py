@@ -20,6 +20,8 @@ from key2xs.console.views.key import read_affected, read_key
 from key2xs.core.database import Connection
 from key2xs.core.errors import Conflict, InvalidInput
 from key2xs.keys.desk.handing import hand_out as hand_out_to
+from key2xs.keys.drift.describing import describe
+from key2xs.keys.drift.findings import OPEN, list_findings
 from key2xs.keys.reads import edited_elsewhere, exposed_keys, keys_out
 
 from .key_care import CARES
@@ -65,6 +67,9 @@ async def key(request: Asked, stamp: FromPath[str]) -> Response[str]:
         return {
             "v": v,
             "edited": await edited_elsewhere(tx, key_id=v.key.id),
+            "edits": await describe(
+                tx, await list_findings(tx, key=v.key.id, states=OPEN), web.services.settings.zone
+            ),
             "cares": await read_cares(tx, web.services, v.key, web.now),
             "titles": CARES,
         }

@@ -9,6 +9,8 @@ from key2xs.api.web import Web
 from key2xs.console.people import People, look_up
 from key2xs.core.database import Connection
 from key2xs.core.ids import PersonId, ZoneId
+from key2xs.core.tri import UNKNOWN
+from key2xs.keys.adoption.checking import CheckReport, examine_account, read_locks, report_of
 from key2xs.keys.adoption.connections import ConnectionState
 from key2xs.keys.adoption.counting import (
     KeyShare,
@@ -24,10 +26,12 @@ from key2xs.keys.adoption.difference import FirstDifference
 from key2xs.keys.adoption.report import InventoryReport, inventory_report
 from key2xs.keys.adoption.runs import AdoptionRun, LeftKey
 from key2xs.keys.adoption.visits import Visits, visits
+from key2xs.keys.waking import Heard, heard_of
 from key2xs.plant import get_zone
 from key2xs.plant.types import Zone
 
 MOST_LINES: Final = 20
+MOST_UNTRIED: Final = 200
 
 LISTS: Final = {
     "keys_without_holder": ("Keys without holder", "Nobody was handed them, as far as Key2XS knows."),
@@ -83,6 +87,28 @@ class SwitchView:
 
     zone: Zone
     difference: FirstDifference
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """A connection with what it lacks. `untried`: locks of which nobody knows whether they heed an end date."""
+
+    report: CheckReport
+    untried: list[str]
+    heard: Heard
+
+
+async def read_connection(web: Web, name: str) -> ConnectionView:
+    """Read the page of one connection; the vendor is asked."""
+    services = web.services
+    async with services.database.read() as tx:
+        system = await services.connections.get(tx, name)
+        locks = await read_locks(tx, system)
+        heard = await heard_of(tx, system.id, web.now)
+    connected = services.kill.systems.get(system.id)
+    account = await examine_account(connected.port if connected is not None else None)
+    untried = [lock.lock for lock in locks if lock.honours_limits == UNKNOWN][:MOST_UNTRIED]
+    return ConnectionView(report_of(system, account, locks, web.now), untried, heard)
 
 
 async def read_adoption(tx: Connection, web: Web) -> AdoptionView:

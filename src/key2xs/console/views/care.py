@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from key2xs.api.handing_back import why_not_handed_back
 from key2xs.core.database import Connection
 from key2xs.keys.adoption.adopting import why_not_now
 from key2xs.keys.block_visits import BlockVisits
@@ -12,7 +13,18 @@ from key2xs.keys.port import KeyKind
 from key2xs.keys.types import StoredKey
 from key2xs.services import Services
 
-WORDS: Final = ("transfer", "due", "lost", "found", "broken", "repaired", "replace", "unblock", "adopt")
+WORDS: Final = (
+    "transfer",
+    "due",
+    "lost",
+    "found",
+    "broken",
+    "repaired",
+    "replace",
+    "unblock",
+    "adopt",
+    "hand-back",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,7 @@ class KeyState:
     phone: bool = False
     deleted: bool = False
     not_adopted_because: str = "it is adopted already"
+    not_handed_back_because: str = "its maker takes back only phone keys and RFID tags over the interface"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,7 @@ async def read_cares(tx: Connection, services: Services, key: StoredKey, at: dat
         phone=key.kind is KeyKind.PHONE,
         deleted=key.deleted,
         not_adopted_because=await why_not_now(tx, key.id),
+        not_handed_back_because=await why_not_handed_back(tx, services, key, at),
     )
     progress = await _progress(tx, services, key) if state.unblocking else ""
     return Cares(why_not_of(state), progress)
@@ -91,6 +105,7 @@ def why_not_of(state: KeyState) -> dict[str, str]:
         "replace": gone or ("" if state.reported else "report it lost or broken first"),
         "adopt": gone or state.not_adopted_because,
         "unblock": gone or _why_not_unblocked(state),
+        "hand-back": gone or state.not_handed_back_because,
     }
 
 

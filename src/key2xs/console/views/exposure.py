@@ -21,6 +21,7 @@ from key2xs.keys.exposure_types import Exposure, ExposureKind, WorksUntil
 from key2xs.keys.exposure_walk import Walk
 from key2xs.keys.lasting import KeyLasts, key_systems, lasting_keys
 from key2xs.keys.live import keys_with_ids
+from key2xs.keys.reopening.reads import StoredBroken, list_broken
 from key2xs.plant.service import list_zones
 from key2xs.plant.types import Cylinder, Zone
 
@@ -84,10 +85,24 @@ class ExposureView:
     zone: str
     company: str
     assumptions: tuple[Assumption, ...]
+    first: int
+    """How many keys stand on the pages before this one."""
+    reopened: tuple[StoredBroken, ...]
+    """Findings that stand: what was published and rested on them is none."""
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return max(1, -(-self.keys // MOST_KEYS))
+
+    @property
+    def page(self) -> int:
+        """Which one this is, from 1."""
+        return self.first // MOST_KEYS + 1
 
 
-async def read_exposure(tx: Connection, web: Web, zone: str, company: str) -> ExposureView:
-    """Read the page.
+async def read_exposure(tx: Connection, web: Web, zone: str, company: str, page: int = 1) -> ExposureView:
+    """Read one page of 40 keys, the worst first.
 
     Raises:
         NotFound: no such security zone, or company.
@@ -100,7 +115,9 @@ async def read_exposure(tx: Connection, web: Web, zone: str, company: str) -> Ex
     by_key = add_up(left, at, lambda pair: (str(pair.key_id),))
     stored = await keys_with_ids(tx, [KeyId(pair.key_id) for pair in left])
     of_name = {str(key.id): key for key in stored.values()}
-    shown = [of_name[group.name] for group in by_key[:MOST_KEYS] if group.name in of_name]
+    first = min(max(page - 1, 0) * MOST_KEYS, max(len(by_key) - 1, 0) // MOST_KEYS * MOST_KEYS)
+    named = (group.name for group in by_key[first : first + MOST_KEYS])
+    shown = [of_name[name] for name in named if name in of_name]
     exposed, cylinders = await exposed_keys(tx, web, shown, at, only=only)
     lasting = await lasting_keys(tx, await key_systems(tx), at, limit=_MOST_LASTING)
     people = await look_up(
@@ -127,6 +144,8 @@ async def read_exposure(tx: Connection, web: Web, zone: str, company: str) -> Ex
         zone=zone,
         company=company,
         assumptions=_published(lines),
+        first=first,
+        reopened=tuple(await list_broken(tx)),
     )
 
 

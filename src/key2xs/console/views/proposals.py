@@ -17,6 +17,7 @@ from key2xs.core.errors import NotFound
 from key2xs.core.ids import CompanyId, PersonId, UserId, ZoneId
 from key2xs.grants.bundles import StoredBundle, list_bundles
 from key2xs.grants.lists import people_at
+from key2xs.grants.reach import Scope
 from key2xs.grants.reads import count_states, get_lease
 from key2xs.identity import get_company, persons_of_company
 from key2xs.keys.adoption.difference import FirstDifference
@@ -60,6 +61,8 @@ class ProposalLine:
     """What switching a zone would change now."""
     changed_since: bool = False
     """It is not what the proposer was shown."""
+    seen: str = ""
+    """The digest of what the counts on the page are of, where confirming names it."""
 
     @property
     def title(self) -> str:
@@ -98,6 +101,9 @@ async def _proposed(tx: Connection, web: Web, found: Proposal, reader: Principal
     difference = None
     if found.kind == "zone_mode" and found.payload["mode"] == "enforce":
         difference = await difference_of(tx, web, ZoneId(UUID(found.payload["zone"])))
+    seen, more = "", False
+    if found.kind == "mass_action":
+        what, counts, seen, more = await _on_many(tx, web, found)
     return ProposalLine(
         id=found.id,
         kind=found.kind,
@@ -111,7 +117,8 @@ async def _proposed(tx: Connection, web: Web, found: Proposal, reader: Principal
         is_own=is_own,
         why_not=_why_not(found.kind, confirms(found), found.proposed_by, person_id, reader),
         difference=difference,
-        changed_since=difference is not None and difference.digest != found.payload.get("digest"),
+        changed_since=more or (difference is not None and difference.digest != found.payload.get("digest")),
+        seen=seen,
         may_refuse=is_own or reader.may(confirms(found)),
     )
 
@@ -171,10 +178,29 @@ async def _affected(tx: Connection, web: Web, found: Proposal) -> tuple[str, tup
     return _said(found)
 
 
+async def _on_many(tx: Connection, web: Web, found: Proposal) -> tuple[str, tuple[Count, ...], str, bool]:
+    """Count what an act on many would reach now, and tell whether that is more than its proposer was shown."""
+    scope = Scope(found.payload["kind"], found.payload["ref"])
+    world, digest, more = await web.services.looks.since(tx, scope, found.payload["digest"], web.now)
+    counts = (
+        Count("People", len(world.persons)),
+        Count("Grants that end", len(world.ending)),
+        Count("Keys", len(world.keys)),
+        Count("Left alone", len(world.spared), "emergency grants"),
+        Count("Last holders on shift", len(world.last)),
+    )
+    return found.payload["name"], counts, digest, more.is_any
+
+
 def _said(found: Proposal) -> tuple[str, tuple[Count, ...]]:
     """Say what an act is about that carries its own words."""
+    if found.kind == "drift_policy":
+        payload = found.payload
+        return f"zone {payload['code']}: {payload['before']} becomes {payload['policy']}", ()
     if found.kind == "source_down":
         return f"{found.payload['source']}: nothing new comes of it, and paper permits may be written", ()
+    if found.kind == "mass_lift":
+        return f"{found.payload['name']}: new access may be given again; nothing that ended comes back", ()
     if found.kind in {"act", "history"}:
         said = ", ".join(f"{name} {value}" for name, value in found.payload["shown"].items())
         return f"{found.payload['permission']} at {found.payload['path']}" + (f": {said}" if said else ""), ()

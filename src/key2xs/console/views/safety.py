@@ -24,6 +24,7 @@ from .bases import BasisLine, name_bases
 from .openings import cylinders_by_id
 
 _LEADS = "shift_leader"
+_NAMED = 4  # of the people a stop is about; the page counts the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ async def safety_now(tx: Connection, services: Services, now: datetime, reader: 
         question.access_point_id: await everybody_inside(tx, question.access_point_id, now)
         for question in questions
     }
-    about: set[PersonId | None] = {person for stop in [*stops, *told] for person in stop.people}
+    about: set[PersonId | None] = {person for stop in [*stops, *told] for person in stop.people[:_NAMED]}
     about |= {question.person_id for question in questions} | {lease.person_id for lease in held}
     about |= {watch.person_id for watch in watches} | {each.person_id for each in missed}
     about |= {person for found in inside.values() for person in found}
@@ -145,8 +146,9 @@ async def safety_now(tx: Connection, services: Services, now: datetime, reader: 
 
 
 async def _stop(tx: Connection, stop: Waiting, people: People, reader: Principal, now: datetime) -> StopLine:
-    doing = {each.person_id: each for each in await at_work(tx, stop.people, now)}
-    keys = await keys_of_people(tx, stop.people, now)
+    named = stop.people[:_NAMED]
+    doing = {each.person_id: each for each in await at_work(tx, named, now)}
+    keys = await keys_of_people(tx, named, now)
     is_own = stop.asked_user == reader.user_id
     waits = stop.state == "waiting"
     return StopLine(
@@ -161,7 +163,7 @@ async def _stop(tx: Connection, stop: Waiting, people: People, reader: Principal
                 ),
                 stamps=tuple(key.stamp for key, _ in keys.get(person, [])),
             )
-            for person in stop.people
+            for person in named
         ),
         may_proceed=waits
         and reader.may(Permission.SAFETY_HOLD_RELEASE)

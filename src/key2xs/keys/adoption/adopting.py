@@ -20,7 +20,7 @@ _KEYS = load_queries("key2xs.keys")
 
 
 _NOT_READ: Final = "it was not read yet"
-_IN_CYLINDERS: Final = "what it opens is listed in the cylinders; such a key is watched and never written"
+_IN_CYLINDERS: Final = "what it opens is listed in the cylinders, and some of them our user there cannot see"
 _HIDDEN: Final = "it holds something that our user there cannot see"
 _ON_ITS_WAY: Final = "its program is still on its way; it is adopted when the key has acknowledged it"
 

@@ -21,7 +21,11 @@ __all__ = ["CheckReport", "CheckedLock", "examine_account", "judge_locks", "read
 _SQL = load_queries("key2xs.keys.adoption", "queries_check.sql")
 _ORDER: Final = (Weight.STOPS, Weight.WEAKENS, Weight.NOT_CHECKED, Weight.NOTE, Weight.FINE)
 _ADMINISTRATOR: Final = "key system administrator"
-_LISTS_IN_KEYS: Final = "cliq"  # the lists are in its keys: no lock has to be given a right for it
+_LISTS_IN_KEYS: Final = "cliq"  # lists and clocks are in its keys: no lock has to have a right or a clock
+
+_KEYS_JUDGE: Final = Finding(
+    "no_clock", Weight.FINE, "Its keys judge the time by clocks of their own; its cylinders need none."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,9 @@ def judge_locks(system: ConnectionState, locks: Sequence[CheckedLock]) -> tuple[
         return (Finding("locks", Weight.NOT_CHECKED, "The locks have not been listed yet."),)
     if not locks:
         return (Finding("locks", Weight.NOT_CHECKED, "The key system listed no locks."),)
-    takes_rights = () if system.vendor == _LISTS_IN_KEYS else _rights(locks)
-    return (*takes_rights, *_clocks(locks), *_limits(locks), *_hidden(locks))
+    if system.vendor == _LISTS_IN_KEYS:
+        return (_KEYS_JUDGE, *_limits(locks), *_hidden(locks))
+    return (*_rights(locks), *_clocks(locks), *_limits(locks), *_hidden(locks))
 
 
 def _rights(locks: Sequence[CheckedLock]) -> tuple[Finding, ...]:

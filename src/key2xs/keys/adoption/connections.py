@@ -11,6 +11,7 @@ from key2xs.core.sql import load_queries
 from key2xs.ledger import Entry, Lane, Ledger, typed
 
 _SQL = load_queries("key2xs.keys.adoption")
+_HOOKS = load_queries("key2xs.keys", "queries_hooks.sql")
 
 READ_ONLY: Final = (
     "the connection is read-only: nothing is written to this key system until a person switches it on"
@@ -90,6 +91,31 @@ class Connections:
             ),
         )
         await tx.execute(_SQL["switch_writes"], system_id, writes, at, reason.strip(), entry)
+        await tx.execute(_SQL["mark_system"], system_id, at)
+
+    async def sign_in_again(
+        self, tx: Connection, system_id: KeySystemId, *, reason: str, actor: str, at: datetime
+    ) -> None:
+        """Let every process try once more to sign in, after the vendor had refused it for good.
+
+        Raises:
+            InvalidInput: no reason.
+        """
+        if not reason.strip():
+            raise InvalidInput("reason", "say what was put right")
+        entry = await self._ledger.record(
+            tx,
+            Entry(
+                kind="keys:system:sign_in",
+                occurred_at=at,
+                recorded_at=at,
+                actor=actor,
+                subjects=(f"key_system:{system_id}",),
+                body={"reason": typed(actor, reason.strip())},
+                lane=Lane.CONTROL,
+            ),
+        )
+        await tx.execute(_HOOKS["ask_sign_in"], system_id, at, entry)
         await tx.execute(_SQL["mark_system"], system_id, at)
 
 

@@ -1,8 +1,8 @@
 """Standing access counted: per key, person and zone, beside access given just in time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from key2xs.core.database import Connection
 from key2xs.core.ids import CylinderId, KeyId, PersonId, ZoneId
@@ -85,8 +85,11 @@ async def standing_by_person(tx: Connection, at: datetime, *, limit: int = 200) 
 
 
 async def kept_when(
-    tx: Connection, key_id: KeyId | UUID, cylinder_id: CylinderId, at: datetime
-) -> tuple[bool, datetime | None]:
-    """Tell whether a key kept a right that opens a cylinder at an instant, and if not, when the last one ended."""
-    row = await tx.fetchrow(_SQL["kept_when"], key_id, cylinder_id, at)
-    return (bool(row["kept"]), row["ended_at"]) if row is not None else (False, None)
+    tx: Connection, asked: Sequence[tuple[KeyId, CylinderId, datetime]]
+) -> list[tuple[bool, datetime | None]]:
+    """Tell whether each key kept a right that opens a cylinder at an instant, and if not, when the last one ended."""
+    if not asked:
+        return []
+    keys, cylinders, instants = zip(*asked, strict=True)
+    rows = await tx.fetch(_SQL["kept_when"], keys, cylinders, instants)
+    return [(bool(row["kept"]), row["ended_at"]) for row in rows]

@@ -194,7 +194,7 @@ class FirstDifferences:
                     await self._planner.plan(
                         tx,
                         key,
-                        connected.port.capabilities(key.kind),
+                        connected.port.capabilities,
                         offline_expires_after=connected.offline_expires_after,
                         deliver_ahead=connected.deliver_ahead,
                         at=at,

@@ -21,6 +21,7 @@ class StandingReader:
     """A reader of the log that ends standing rights in enforced zones."""
 
     name = "standing"
+    passes_over: Final = ("keys:opening",)
 
     def __init__(self, standing: Standing) -> None:
         """End with `standing`."""

@@ -284,14 +284,20 @@ WHERE opener.gone_at = 'infinity' AND opener.exposed_until > $1 AND opener.basis
 GROUP BY opener.person_id ORDER BY count(DISTINCT opener.cylinder_id) DESC, opener.person_id LIMIT $2
 
 -- name: kept_when
--- Whether a key kept a right that opens a cylinder at an instant, and when the last such right had ended by then.
-SELECT bool_or(standing.since <= $3 AND (standing.ended_at IS NULL OR standing.ended_at > $3)) AS kept,
-    max(standing.ended_at) FILTER (WHERE standing.ended_at <= $3) AS ended_at
-FROM key_standing AS standing JOIN key_key AS key ON key.id = standing.key_id
-JOIN key_right AS vendor_right ON vendor_right.system_id = key.system_id AND vendor_right.external_id = standing.right_id
-JOIN key_system AS system ON system.id = key.system_id
-JOIN plant_cylinders AS cylinder ON cylinder.vendor = system.vendor AND cylinder.external_id = ANY(vendor_right.locks)
-WHERE standing.key_id = $1 AND cylinder.id = $2
+-- Whether each key kept a right that opens a cylinder at an instant, and when the last such right had ended by then.
+SELECT right_kept.kept, right_kept.ended_at
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) WITH ORDINALITY AS asked (key_id, cylinder_id, at, place)
+CROSS JOIN LATERAL (
+    SELECT bool_or(standing.since <= asked.at AND (standing.ended_at IS NULL OR standing.ended_at > asked.at)) AS kept,
+        max(standing.ended_at) FILTER (WHERE standing.ended_at <= asked.at) AS ended_at
+    FROM key_standing AS standing JOIN key_key AS key ON key.id = standing.key_id
+    JOIN key_right AS vendor_right
+        ON vendor_right.system_id = key.system_id AND vendor_right.external_id = standing.right_id
+    JOIN key_system AS system ON system.id = key.system_id
+    JOIN plant_cylinders AS cylinder
+        ON cylinder.vendor = system.vendor AND cylinder.external_id = ANY(vendor_right.locks)
+    WHERE standing.key_id = asked.key_id AND cylinder.id = asked.cylinder_id) AS right_kept
+ORDER BY asked.place
 
 -- name: report_counts
 -- How much there is, and how old it is.
@@ -364,7 +370,7 @@ SELECT key.stamp AS key, system.name AS system, key.kind, max(opener.person_id::
     CASE WHEN seen.all_of_it THEN count(opener.cylinder_id)::int END AS locks,
     CASE WHEN target.reading IS NULL THEN 'it was not read yet'
         WHEN seen.all_of_it THEN 'nothing ends what it opens by itself'
-        WHEN key.kind = 'normal' THEN 'what it opens is listed in the cylinders, which nobody reads'
+        WHEN key.kind = 'normal' THEN 'what it opens is listed in the cylinders, and some of them our user there cannot see'
         ELSE 'it holds something that our user there cannot see' END AS why
 FROM key_key AS key JOIN key_system AS system ON system.id = key.system_id
 LEFT JOIN key_target AS target ON target.key_id = key.id
@@ -382,10 +388,17 @@ FROM key_key AS key JOIN key_system AS system ON system.id = key.system_id
 WHERE NOT key.deleted GROUP BY lower(key.stamp) HAVING count(*) > 1 ORDER BY min(key.stamp)
 
 -- name: lock_visits
--- Each lock with whether a writable right is planned for it and programmed into it, by area; and whether its system has
--- keys that are listed in the locks themselves.
+-- Each lock with whether a writable right is planned for it and programmed into it, by area; whether its list has to be
+-- brought to it, and whether its system has keys that are listed in locks, and nobody can say in which.
 WITH lists_keys AS MATERIALIZED (
-    SELECT DISTINCT system_id FROM key_key WHERE kind = 'normal' AND NOT deleted
+    SELECT DISTINCT key.system_id FROM key_key AS key LEFT JOIN key_target AS target ON target.key_id = key.id
+    WHERE key.kind = 'normal' AND NOT key.deleted
+      AND coalesce(target.reading -> 'outside_visible' <> 'true', true)
+), to_bring AS MATERIALIZED (
+    SELECT DISTINCT key.system_id, lock.external_id FROM key_key AS key
+    JOIN key_target AS target ON target.key_id = key.id AND target.reading ? 'to_visit'
+    CROSS JOIN LATERAL jsonb_array_elements_text(target.reading -> 'to_visit') AS lock (external_id)
+    WHERE key.kind = 'normal' AND NOT key.deleted
 )
 SELECT lock.marking AS lock, system.name AS system, system.vendor, lock.external_id AS vendor_id, place.area,
     place.access_point, place.zone,
@@ -394,9 +407,10 @@ SELECT lock.marking AS lock, system.name AS system, system.vendor, lock.external
     CASE WHEN lock.programmed IS NOT NULL THEN EXISTS (SELECT 1 FROM key_right AS vendor_right
         WHERE vendor_right.system_id = lock.system_id AND vendor_right.writable
         AND vendor_right.external_id = ANY(lock.programmed)) END AS programmed,
-    lists_keys.system_id IS NOT NULL AS lists_keys
+    lists_keys.system_id IS NOT NULL AS lists_keys, to_bring.system_id IS NOT NULL AS to_bring
 FROM key_lock AS lock JOIN key_system AS system ON system.id = lock.system_id
 LEFT JOIN lists_keys ON lists_keys.system_id = lock.system_id
+LEFT JOIN to_bring ON to_bring.system_id = lock.system_id AND to_bring.external_id = lock.external_id
 LEFT JOIN plant_places AS place ON place.vendor = system.vendor AND place.external_id = lock.external_id
 ORDER BY place.area NULLS LAST, lock.marking
 
@@ -447,7 +461,9 @@ SELECT lines FROM key_first_difference WHERE id = $1
 -- Each zone with what is known of its locks and of the keys that open there. A lock counts once, however many systems of
 -- its make are connected.
 WITH lists_keys AS MATERIALIZED (
-    SELECT DISTINCT system_id FROM key_key WHERE kind = 'normal' AND NOT deleted
+    SELECT DISTINCT key.system_id FROM key_key AS key LEFT JOIN key_target AS target ON target.key_id = key.id
+    WHERE key.kind = 'normal' AND NOT key.deleted
+      AND coalesce(target.reading -> 'outside_visible' <> 'true', true)
 ), known AS MATERIALIZED (
     SELECT DISTINCT ON (system.vendor, lock.external_id) system.vendor, lock.external_id,
         CASE WHEN system.vendor = 'cliq' THEN lists_keys.system_id IS NULL

@@ -13,7 +13,7 @@ from key2xs.keys.port import KeyKind
 _SQL = load_queries("key2xs.keys.adoption")
 
 LockVisit: TypeAlias = Literal[
-    "right_missing", "to_program", "lists_keys", "done", "done_by_plan", "none_needed"
+    "right_missing", "to_program", "list_waits", "lists_keys", "done", "done_by_plan", "none_needed"
 ]
 OverTheAir: TypeAlias = Callable[[str, KeyKind], bool]
 """Tells of a key system by name whether keys of a kind are updated without anybody carrying them."""
@@ -25,8 +25,9 @@ class LockLine:
 
     `state`: a right that may be written must be added to it by an administrator (*right_missing*), the lock must be
     programmed with it (*to_program*), it is in the lock (*done*), it is planned and the vendor does not say whether
-    it is in the lock (*done_by_plan*), keys of the system are listed in its locks and nobody reads in which
-    (*lists_keys*: it needs a visit if it lists one), or this make needs no visit.
+    it is in the lock (*done_by_plan*), its list of keys changed and has to be brought to it (*list_waits*), keys of the
+    system are listed in its locks and nobody can say in which (*lists_keys*: it needs a visit if it lists one), or this make
+    needs no visit.
     """
 
     lock: str
@@ -107,6 +108,8 @@ async def visits(tx: Connection, over_the_air: OverTheAir) -> Visits:
 def _state(row: Any) -> LockVisit:
     if row["vendor"] == "cliq":
         # Dynamic and Connect keys carry the list of cylinders; a normal key stands in the lists of the cylinders.
+        if row["to_bring"]:
+            return "list_waits"
         return "lists_keys" if row["lists_keys"] else "none_needed"
     if not row["planned"]:
         return "right_missing"

@@ -24,7 +24,6 @@ class Mark(StrEnum):
 
     DOCUMENTED = "documented"
     RECOMMENDED = "recommended"  # the maker advises it; devices take more
-    INFERRED = "inferred"  # a reading of ours: the safe one of several
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,6 @@ LIMITS: Final[Mapping[str, Limit]] = {
         Limit("iloq-slots-newer-locks", 23, "slots", "key", _OAS, Mark.DOCUMENTED),
         Limit("iloq-blocked-keys", 500, "blocked keys", "key blocking group", _BLOCKLIST, Mark.DOCUMENTED),
         Limit("cliq-key-groups", 200, "key groups", "cylinder", _CLIQ_UK, Mark.DOCUMENTED),
-        # ASSUMPTION: a single key takes a place of its own among them; no source says how single keys are kept.
-        Limit("cliq-cylinder-entries", 200, "groups and single keys", "cylinder", _CLIQ_UK, Mark.INFERRED),
         Limit("cliq-blocked-keys", 3_000, "blocked keys", "cylinder", _CLIQ_UK, Mark.DOCUMENTED),
         Limit("cliq-jobs", 30, "jobs", "programming key", _CLIQ_DE, Mark.RECOMMENDED),
     )

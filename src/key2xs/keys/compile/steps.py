@@ -1,18 +1,17 @@
-"""The ordered steps that change one target, and the order over all of them: what takes away goes first.
+"""The ordered steps that change one target: what takes away goes first.
 
-A target is a key, a cylinder or a block list. Several steps at one target are still one change of the device: it takes
-what waits for it at one contact. Two orders differ between makers, and the wrong one leaves a key that cannot be stopped:
+A target is a key or a block list. Several steps at one target are still one change of the device: it takes what waits for
+it at one contact. Two orders differ between makers, and the wrong one leaves a key that cannot be stopped:
 
     one list that spreads      close the window, keep the rights, block, send the list; it may not be emptied before:
                                the maker takes only keys with rights on the list, and a blocked key cannot be changed
     a list in each cylinder    empty the key, block it, visit the cylinders
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
 
 from key2xs.keys.program import (
     EMPTY_PROGRAM,
@@ -29,13 +28,10 @@ __all__ = [
     "Step",
     "TargetKind",
     "block_steps",
-    "cylinder_steps",
-    "in_order",
     "is_same",
     "key_steps",
     "list_steps",
     "meet",
-    "unblock_steps",
 ]
 
 
@@ -43,7 +39,6 @@ class TargetKind(StrEnum):
     """What is changed."""
 
     KEY = "key"
-    CYLINDER = "cylinder"
     BLOCK_LIST = "block_list"
 
 
@@ -52,7 +47,6 @@ class Carrier(StrEnum):
 
     AIR = "air"
     UPDATER = "updater"  # somebody brings the key
-    PROGRAMMING_KEY = "programming_key"  # somebody visits the cylinder
     SPREADS = "spreads"  # from key to lock to key, nobody knows when
 
 
@@ -62,17 +56,12 @@ class Act(StrEnum):
     NARROW = "narrow"
     CLOSE = "close"  # rights stay, the window is over
     EMPTY = "empty"
-    TAKE_OFF = "take_off"  # entries leave a cylinder
     BLOCK = "block"
     ORDER = "order"
     ORDER_LIST = "order_list"
     VISIT = "visit"
     WIDEN = "widen"
-    PUT_IN = "put_in"  # entries join a cylinder
     UNBLOCK = "unblock"
-
-
-_WIDENING: Final = frozenset({Act.WIDEN, Act.PUT_IN, Act.UNBLOCK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,31 +81,6 @@ class Change:
     target: str
     carrier: Carrier
     steps: tuple[Step, ...]
-
-    @property
-    def narrows_first(self) -> tuple[Step, ...]:
-        """The steps up to the first that widens."""
-        return self.steps[: self._widens_from]
-
-    @property
-    def widens_after(self) -> tuple[Step, ...]:
-        """The first step that widens, and what follows it."""
-        return self.steps[self._widens_from :]
-
-    @property
-    def _widens_from(self) -> int:
-        return next((n for n, step in enumerate(self.steps) if step.act in _WIDENING), len(self.steps))
-
-
-def in_order(changes: Iterable[Change]) -> Iterator[tuple[Change, Step]]:
-    """Go through all steps of all targets: everything that takes away, then what gives. Same input, same order."""
-    ordered = sorted(changes, key=lambda change: (change.kind, change.target))
-    for change in ordered:
-        for step in change.narrows_first:
-            yield change, step
-    for change in ordered:
-        for step in change.widens_after:
-            yield change, step
 
 
 def is_same(held: Program | None, wanted: Program, *, at: datetime) -> bool:
@@ -161,22 +125,6 @@ def block_steps(
     closed = replace(held, starts_at=None, ends_at=closes_at, renews_until=None)
     close = () if over else (Step(Act.CLOSE, closed), Step(Act.ORDER))
     return *close, Step(Act.BLOCK), Step(Act.ORDER_LIST)
-
-
-def unblock_steps(*, by_visits: bool, locks: Iterable[str] = ()) -> tuple[Step, ...]:
-    """Return how a found key is unblocked: it is empty before any lock forgets the block."""
-    emptied = Step(Act.EMPTY, EMPTY_PROGRAM), Step(Act.ORDER)
-    if by_visits:
-        return *emptied, Step(Act.VISIT, names=tuple(sorted(set(locks)))), Step(Act.UNBLOCK)
-    return Step(Act.UNBLOCK), *emptied, Step(Act.ORDER_LIST)
-
-
-def cylinder_steps(
-    *, block: Iterable[str], take_off: Iterable[str], put_in: Iterable[str], unblock: Iterable[str]
-) -> tuple[Step, ...]:
-    """Return what one visit to a cylinder does; nothing to do gives no step."""
-    acts = ((Act.BLOCK, block), (Act.TAKE_OFF, take_off), (Act.PUT_IN, put_in), (Act.UNBLOCK, unblock))
-    return tuple(Step(act, names=names) for act, some in acts if (names := tuple(sorted(some))))
 
 
 def list_steps(*, block: Iterable[str], unblock: Iterable[str]) -> tuple[Step, ...]:

@@ -103,7 +103,7 @@ def ways_out(
             found += [WayOut(Way.HAND_OUT, 1), _new_right(ask.locks)]
             if room_from is not None and room_from < ask.ends_at:
                 found.append(WayOut(Way.WAIT, 0, at=room_from))
-        case CannotWhy.CYLINDER_FULL | CannotWhy.NO_KEY:
+        case CannotWhy.NO_KEY:
             found.append(WayOut(Way.HAND_OUT, 1))
         case CannotWhy.NO_LOCK:
             pass  # no key helps: the register of locks is wrong, or the list is not read yet

@@ -51,12 +51,14 @@ class Span:
 class Gap:
     """Rows that were written and are not here. `rows` None: nobody can say how many, perhaps none.
 
-    `after` and `before` are when the rows beside it were written, as far as that is known.
+    `after` and `before` are when the rows beside it were written, as far as that is known. `lost`: the memory was wiped,
+    so they will never come.
     """
 
     after: datetime | None
     before: datetime
     rows: int | None
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +123,26 @@ def _restarted(ordered: Sequence[Stretch], margin: timedelta) -> bool:
     return False
 
 
-def from_readings(runs: Iterable[Span], margin: timedelta) -> Coverage:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Readings that follow each other without a loss. `wiped`: it begins with a wipe of the memory."""
+
+    start: datetime
+    end: datetime
+    wiped: bool = False
+
+
+def from_readings(runs: Iterable[Run], margin: timedelta) -> Coverage:
     """Return how far a memory is known that was read as a whole now and then."""
-    ordered = sorted(runs, key=lambda each: each.start)
+    ordered = sorted(runs, key=lambda each: (each.start, each.end))
     spans = [
         Span(each.start + margin, each.end - margin)
         for each in ordered
         if each.start + margin < each.end - margin
     ]
-    gaps = [Gap(before.end, after.start, None) for before, after in pairwise(ordered)]
+    gaps = [Gap(before.end, after.start, None, after.wiped) for before, after in pairwise(ordered)]
+    if ordered and ordered[0].wiped:
+        gaps.insert(0, Gap(None, ordered[0].start, None, lost=True))
     return Coverage(tuple(spans), tuple(gaps))
 
 
@@ -185,8 +198,8 @@ def standing(coverage: Coverage, now: datetime, old_after: timedelta = OLD_AFTER
     return "rows_missing" if recent else "read"
 
 
-def badness(coverage: Coverage, now: datetime) -> tuple[int, float, int]:
+def badness(coverage: Coverage, stands: Standing) -> tuple[int, float, int]:
     """Sort by it and the worst comes first: not known, longest not read, most rows missing."""
     reached = coverage.read_up_to
-    age = (now - reached).total_seconds() if reached is not None else 0.0
-    return (STANDINGS.index(standing(coverage, now)), -age, -coverage.rows_missing)
+    since = reached.timestamp() if reached is not None else 0.0
+    return (STANDINGS.index(stands), since, -coverage.rows_missing)

@@ -50,6 +50,7 @@ class HolderWatch:
     """A reader of the log that notes keys whose holder's access ended: they are owed to the key desk."""
 
     name = "holders"
+    passes_over: Final = ("keys:opening",)
 
     def __init__(self, desk: KeyDesk) -> None:
         """Note with `desk`."""

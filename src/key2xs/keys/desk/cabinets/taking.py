@@ -200,6 +200,7 @@ class TakerReader:
     """A reader of the log that matches people whom cabinets named, when identities appear."""
 
     name = "cabinet_people"
+    passes_over: Final = ("keys:opening",)
 
     def __init__(self, desk: KeyDesk) -> None:
         """Match with `desk`."""

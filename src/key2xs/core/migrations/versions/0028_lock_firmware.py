@@ -1,0 +1,16 @@
+"""Firmware of locks, and one process that signs in again."""
+
+from key2xs.core.migrations.support import refuse_downgrade, run_sql
+
+revision = "0028"
+down_revision = "0027"
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file."""
+    run_sql(__file__)
+
+
+def downgrade() -> None:
+    """Never: see `refuse_downgrade`."""
+    refuse_downgrade()
