@@ -24,8 +24,10 @@ async def check_siem(night: Night, receiver: SyslogReceiver) -> SyslogFacts:
     records = await _arrived(receiver, sent)
     received = len({_uid(record) for record in records})
     night.book.expect("siem-has-every-entry-once", sent, received)
-    alerts = {_uid(record) for record in records if record.severity == ALERT}
-    night.book.expect("siem-has-one-top-alarm", 1, len(alerts))
+    # The valve that somebody gave in the vendor's own tool, and the door that nothing explains.
+    alerts = {_uid(record): record.msgid for record in records if record.severity == ALERT}
+    expected = ["keys:drift:find", "keys:opening:observe"]
+    night.book.expect("siem-has-these-top-alarms", expected, sorted(alerts.values()))
     return SyslogFacts(sent, received)
 
 
