@@ -31,7 +31,7 @@ help: ## show this
 
 setup: $(RUNTIME) $(DEV) $(ASSETS) ## environment with everything, and the browser files
 
-demo: $(RUNTIME) $(ASSETS) ## one night shift in about two minutes, then a console (ARGS=--exit: no console)
+demo: $(RUNTIME) $(ASSETS) ## one night shift in some five minutes, then a console (ARGS=--exit: no console)
 	@$(PY) -m key2xs_demo $(ARGS)
 
 test: $(DEV) $(ASSETS) ## all tests but the long ones, on two cores
