@@ -116,7 +116,7 @@ def _waited_for(file: Path, last: str) -> str:
     deadline = time.monotonic() + 10
     while not (text := file.read_text()).endswith(last):
         assert time.monotonic() < deadline, text
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process writes it, and no clock of ours moves that
     return text
 
 

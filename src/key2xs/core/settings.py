@@ -314,5 +314,6 @@ def _decode(kind: type, value: Any) -> Any:
         return Secret(value)
     if kind is Path and isinstance(value, str):
         return Path(value)
+    # What msgspec expects of a hook for a type that it does not know; it makes an error of it that names the field.
     message = f"cannot read {kind.__name__}"
     raise NotImplementedError(message)

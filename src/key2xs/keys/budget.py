@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from key2xs.core.clock import Clock
-from key2xs.core.database import Connection, Database
+from key2xs.core.database import Connection, Database, the_row
 from key2xs.core.errors import Retry
 from key2xs.core.ids import KeySystemId
 from key2xs.core.sql import load_queries
@@ -225,9 +225,7 @@ class Budget:
         row = await tx.fetchrow(_SQL["hold_pace"], self._system_id)
         if row is None:
             await tx.execute(_SQL["make_pace"], self._system_id, self._limits.day_of(now))
-            row = await tx.fetchrow(_SQL["hold_pace"], self._system_id)
-        if row is None:
-            raise AssertionError  # pragma: no cover - just inserted
+            row = await the_row(tx, _SQL["hold_pace"], self._system_id)
         found = take(self._limits, _used(row), lane, now)
         if isinstance(found, Wait):
             return found

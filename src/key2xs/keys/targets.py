@@ -49,10 +49,7 @@ class Targets:
             _SQL["insert_target"], target_id, key.system_id, key.id, program_json(EMPTY_PROGRAM), at, entry
         )
         await tx.execute(_SQL["make_work"], target_id, at, WorkLane.GRANT)
-        made = await self.find(tx, key.id)
-        if made is None:
-            raise AssertionError  # pragma: no cover - just inserted under the head's lock
-        return made
+        return target_of(await the_row(tx, _SQL["find_target"], key.id))
 
     async def find(self, tx: Connection, key_id: KeyId) -> Target | None:
         """Return a key's target."""

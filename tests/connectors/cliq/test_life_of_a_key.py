@@ -1,7 +1,6 @@
 """A CLIQ key through the whole product: granted, revoked, lost, blocked by visits, and nothing claimed too early."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -361,8 +360,7 @@ async def test_a_cylinder_that_is_moved_out_of_our_sight_is_not_lost_from_the_an
     spine.world.present_at_updater(other, GATEHOUSE)
     await spine.advance(timedelta(hours=7), every=timedelta(minutes=70))
     assert "K002" in await spine.who_can_open("C3")
-    record = spine.world.cliq.state.cylinders[twin_id("C3")]
-    record.spec = replace(record.spec, domain="another")
+    spine.world.cliq_out_of_band.move_to_domain(twin_id("C3"), "another")
     spine.world.cliq.settings.visible_domains = frozenset({"site"})
     spine.world.present_at_updater(other, GATEHOUSE)
     await spine.advance(timedelta(hours=7), every=timedelta(minutes=70))
